@@ -1,0 +1,1 @@
+"""The harness between business workflows and the model zoo."""

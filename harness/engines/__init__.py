@@ -1,0 +1,1 @@
+"""What runs a compiled workflow and survives the process that does."""

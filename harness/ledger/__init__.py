@@ -1,0 +1,1 @@
+"""What was spent, by whom and for what: append-only entries, tasks with outcomes, reports."""

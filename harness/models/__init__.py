@@ -1,0 +1,1 @@
+"""Models as facts: what they are called, can do and cost, and the neutral messages they exchange."""

@@ -1,0 +1,182 @@
+"""What tokens cost: genai-prices, with our overrides first.
+
+Money is `Decimal` US dollars here and integer nano-dollars in tables. An unknown price is refused, never zero: the
+only honest zero is a catalogue entry that says `free`.
+"""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import ROUND_HALF_UP, Decimal
+from functools import lru_cache
+from typing import Annotated, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from harness.exceptions import PriceUnknown
+from harness.models.usage import Usage
+
+NANO = Decimal(1_000_000_000)
+
+# Bounded digits, so that 1e300000 is refused before it becomes a number of that length.
+Rate = Annotated[Decimal, Field(ge=0, le=1_000_000, max_digits=18, decimal_places=12, allow_inf_nan=False)]
+
+
+def nano_usd(cost_usd: Decimal) -> int:
+    """Dollars as the ledger keeps them: whole nano-dollars, rounded once, half up."""
+    return int((cost_usd * NANO).to_integral_value(rounding=ROUND_HALF_UP))
+
+
+def usd(nano: int) -> Decimal:
+    """The ledger's nano-dollars as dollars, exactly."""
+    return Decimal(nano) / NANO
+
+
+class PriceOverride(BaseModel):
+    """A price we state ourselves, US dollars a million tokens, with where it was read and when.
+
+    `free` is for models that run on one's own machine: a zero that somebody vouched for. A rate for cached tokens
+    that is left out is the input rate.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    free: bool = False
+    input_usd_per_million: Rate | None = None
+    output_usd_per_million: Rate | None = None
+    cache_read_usd_per_million: Rate | None = None
+    cache_write_usd_per_million: Rate | None = None
+    source: str
+    checked: date
+    starts: date | None = None
+
+    @model_validator(mode="after")
+    def _free_or_priced(self) -> Self:
+        rates = (self.input_usd_per_million, self.output_usd_per_million)
+        if self.free and any(rate is not None for rate in rates):
+            raise ValueError("a free model has no rates: leave out `free` or the rates")
+        if not self.free and any(rate is None for rate in rates):
+            raise ValueError("both input_usd_per_million and output_usd_per_million are needed, or `free: true`")
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class PricedUsage:
+    """A cost and where its price came from."""
+
+    cost_usd: Decimal
+    price_source: str
+    price_version: str
+
+
+def price_from_override(override: PriceOverride, usage: Usage) -> Decimal:
+    """Cost of known usage at our own rates, unrounded.
+
+    cost = (input - cache_read - cache_write) * input rate + cache_read * its rate + cache_write * its rate
+    + output * output rate.
+    """
+    if override.free:
+        return Decimal(0)
+    million = Decimal(1_000_000)
+    input_rate = override.input_usd_per_million or Decimal(0)
+    read_rate = _rate(override.cache_read_usd_per_million, input_rate)
+    write_rate = _rate(override.cache_write_usd_per_million, input_rate)
+    read, write = usage.cache_read_tokens or 0, usage.cache_write_tokens or 0
+    fresh = max((usage.input_tokens or 0) - read - write, 0)
+    output = (usage.output_tokens or 0) * (override.output_usd_per_million or Decimal(0))
+    return (fresh * input_rate + read * read_rate + write * write_rate + output) / million
+
+
+def price(
+    name: str,
+    usage: Usage,
+    *,
+    override: PriceOverride | None,
+    provider: str | None,
+    wire_name: str,
+    overrides_file: str,
+    at: datetime,
+) -> PricedUsage:
+    """What known usage costs.
+
+    Args:
+        name: the catalogue's name of the model, for the error.
+        provider: how genai-prices calls the provider; None if only an override can price it.
+        overrides_file: where a missing price is to be added, for the error.
+        at: when the call was made; prices are dated.
+
+    Raises:
+        PriceUnknown: neither an override nor genai-prices has a price for it at that time.
+
+    Source: https://github.com/pydantic/genai-prices
+    """
+    if override is not None:
+        cost = price_from_override(override, usage)
+        return PricedUsage(cost, override.source, f"override checked {override.checked.isoformat()}")
+    if provider is None:
+        raise PriceUnknown(name, overrides_file)
+    return _price_from_genai(name, usage, provider, wire_name, overrides_file, at)
+
+
+def dearest(
+    name: str,
+    input_tokens: int,
+    output_tokens: int,
+    *,
+    override: PriceOverride | None,
+    provider: str | None,
+    wire_name: str,
+    overrides_file: str,
+    at: datetime,
+) -> Decimal:
+    """The most that this many tokens can cost, whatever part of the input is read from or written to a cache.
+
+    Raises:
+        PriceUnknown: as `price`.
+    """
+    shapes = (
+        Usage(input_tokens=input_tokens, output_tokens=output_tokens),
+        Usage(input_tokens=input_tokens, output_tokens=output_tokens, cache_read_tokens=input_tokens),
+        Usage(input_tokens=input_tokens, output_tokens=output_tokens, cache_write_tokens=input_tokens),
+    )
+    return max(
+        price(
+            name,
+            shape,
+            override=override,
+            provider=provider,
+            wire_name=wire_name,
+            overrides_file=overrides_file,
+            at=at,
+        ).cost_usd
+        for shape in shapes
+    )
+
+
+def _rate(own: Decimal | None, otherwise: Decimal) -> Decimal:
+    return otherwise if own is None else own
+
+
+def _price_from_genai(
+    name: str, usage: Usage, provider: str, wire_name: str, overrides_file: str, at: datetime
+) -> PricedUsage:
+    # Imported late: 0.2 s of CPU that a run on local models never needs.
+    import genai_prices
+
+    tokens = genai_prices.Usage(
+        input_tokens=usage.input_tokens or 0,
+        output_tokens=usage.output_tokens or 0,
+        cache_read_tokens=usage.cache_read_tokens or 0,
+        cache_write_tokens=usage.cache_write_tokens or 0,
+    )
+    try:
+        found = genai_prices.calc_price(tokens, wire_name, provider_id=provider, genai_request_timestamp=at)
+    except LookupError as error:
+        raise PriceUnknown(name, overrides_file) from error
+    return PricedUsage(found.total_price, "genai-prices", _genai_version())
+
+
+@lru_cache(maxsize=1)
+def _genai_version() -> str:
+    from importlib.metadata import version
+
+    return version("genai-prices")

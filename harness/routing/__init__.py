@@ -1,0 +1,1 @@
+"""Which model fills a role now, and why."""

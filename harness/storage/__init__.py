@@ -1,0 +1,1 @@
+"""The harness's own tables and the SQL behind its ports."""
