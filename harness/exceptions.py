@@ -99,6 +99,22 @@ class RoleUnbound(HarnessError):
         return f"no binding fills the role {self.role!r}{where}: `harness bind {self.role} MODEL`"
 
 
+class BindingsChanged(HarnessError):
+    """Another change of the bindings came first; nothing was written."""
+
+    retryable = True
+
+    def __init__(self, expected: int, current: int) -> None:
+        super().__init__(expected, current)
+        self.expected = expected
+        self.current = current
+
+    def __str__(self) -> str:
+        return (
+            f"bindings are at version {self.current}, not {self.expected}: look at them again, then repeat the change"
+        )
+
+
 class MoneyError(HarnessError):
     """Something about money that stops a call before it is sent."""
 

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from harness.json_values import JsonObject
+from harness.json_values import Json, JsonObject
 from harness.models.usage import Usage
 
 
@@ -142,7 +142,7 @@ class ModelReply(_Value):
     usage: Usage
     model: str
     request_id: str | None = None
-    raw: JsonObject = Field(default_factory=dict)
+    raw: JsonObject = Field(default_factory=dict[str, Json])
 
     @property
     def text(self) -> str:

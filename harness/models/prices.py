@@ -4,16 +4,21 @@ Money is `Decimal` US dollars here and integer nano-dollars in tables. An unknow
 only honest zero is a catalogue entry that says `free`.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import ROUND_HALF_UP, Decimal
 from functools import lru_cache
+from importlib.metadata import version
+from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, RootModel, ValidationError, model_validator
 
-from harness.exceptions import PriceUnknown
+from harness.exceptions import PriceUnknown, SpecificationInvalid
 from harness.models.usage import Usage
+from ontology.exceptions import YamlInvalid
+from ontology.yaml_documents import read_yaml, validation_problems
 
 NANO = Decimal(1_000_000_000)
 
@@ -21,9 +26,9 @@ NANO = Decimal(1_000_000_000)
 Rate = Annotated[Decimal, Field(ge=0, le=1_000_000, max_digits=18, decimal_places=12, allow_inf_nan=False)]
 
 
-def nano_usd(cost_usd: Decimal) -> int:
-    """Dollars as the ledger keeps them: whole nano-dollars, rounded once, half up."""
-    return int((cost_usd * NANO).to_integral_value(rounding=ROUND_HALF_UP))
+def nano_usd(cost_usd: Decimal, *, rounding: str = ROUND_HALF_UP) -> int:
+    """Dollars as the ledger keeps them: whole nano-dollars, rounded once, half up (a bound is rounded up)."""
+    return int((cost_usd * NANO).to_integral_value(rounding=rounding))
 
 
 def usd(nano: int) -> Decimal:
@@ -86,97 +91,118 @@ def price_from_override(override: PriceOverride, usage: Usage) -> Decimal:
     return (fresh * input_rate + read * read_rate + write * write_rate + output) / million
 
 
-def price(
-    name: str,
-    usage: Usage,
-    *,
-    override: PriceOverride | None,
-    provider: str | None,
-    wire_name: str,
-    overrides_file: str,
-    at: datetime,
-) -> PricedUsage:
-    """What known usage costs.
+@dataclass(frozen=True, slots=True)
+class PricedModel:
+    """What a price is looked up by.
 
     Args:
-        name: the catalogue's name of the model, for the error.
-        provider: how genai-prices calls the provider; None if only an override can price it.
+        name: the catalogue's name; overrides are found by it.
+        provider: how genai-prices calls the provider; None where only an override can price it.
+        own: the price that stands in the catalogue itself.
+    """
+
+    name: str
+    wire_name: str
+    provider: str | None
+    own: PriceOverride | None
+
+
+@dataclass(frozen=True)
+class PriceBook:
+    """Effective prices: the overrides file, then the catalogue's own, then genai-prices.
+
+    Args:
+        overrides: by model name; several for one model are versions, told apart by `starts`.
         overrides_file: where a missing price is to be added, for the error.
-        at: when the call was made; prices are dated.
+    """
+
+    overrides: Mapping[str, tuple[PriceOverride, ...]] = field(default_factory=dict[str, tuple[PriceOverride, ...]])
+    overrides_file: str = "prices.yaml"
+
+    def price(self, model: PricedModel, usage: Usage, at: datetime) -> PricedUsage:
+        """What known usage cost at a time.
+
+        Raises:
+            PriceUnknown: no source has a price for it at that time.
+
+        Source: https://github.com/pydantic/genai-prices
+        """
+        override = self._override(model, at.date())
+        if override is not None:
+            cost = price_from_override(override, usage)
+            return PricedUsage(cost, override.source, f"checked {override.checked.isoformat()}")
+        if model.provider is None:
+            raise PriceUnknown(model.name, self.overrides_file)
+        return self._price_from_genai(model, model.provider, usage, at)
+
+    def dearest(self, model: PricedModel, input_tokens: int, output_tokens: int, at: datetime) -> Decimal:
+        """The most that this many tokens can cost, whatever part of the input a cache reads or writes.
+
+        Raises:
+            PriceUnknown: as `price`.
+        """
+        shapes = (
+            Usage(input_tokens, output_tokens),
+            Usage(input_tokens, output_tokens, cache_read_tokens=input_tokens),
+            Usage(input_tokens, output_tokens, cache_write_tokens=input_tokens),
+        )
+        return max(self.price(model, shape, at).cost_usd for shape in shapes)
+
+    def _override(self, model: PricedModel, day: date) -> PriceOverride | None:
+        in_force = [each for each in self.overrides.get(model.name, ()) if each.starts is None or each.starts <= day]
+        if in_force:
+            return max(in_force, key=lambda each: each.starts or date.min)
+        return model.own
+
+    def _price_from_genai(self, model: PricedModel, provider: str, usage: Usage, at: datetime) -> PricedUsage:
+        # Imported late: 0.2 s of CPU that a run on local models never needs.
+        import genai_prices
+
+        tokens = genai_prices.Usage(
+            input_tokens=usage.input_tokens or 0,
+            output_tokens=usage.output_tokens or 0,
+            cache_read_tokens=usage.cache_read_tokens or 0,
+            cache_write_tokens=usage.cache_write_tokens or 0,
+        )
+        try:
+            found = genai_prices.calc_price(tokens, model.wire_name, provider_id=provider, genai_request_timestamp=at)
+        except LookupError as error:
+            raise PriceUnknown(model.name, self.overrides_file) from error
+        return PricedUsage(found.total_price, "genai-prices", _genai_version())
+
+
+def read_price_overrides(path: Path) -> PriceBook:
+    """The overrides file of a project: model names to one price, or to a list of dated ones.
 
     Raises:
-        PriceUnknown: neither an override nor genai-prices has a price for it at that time.
-
-    Source: https://github.com/pydantic/genai-prices
+        SpecificationInvalid: with every problem by file, line, column and key.
     """
-    if override is not None:
-        cost = price_from_override(override, usage)
-        return PricedUsage(cost, override.source, f"override checked {override.checked.isoformat()}")
-    if provider is None:
-        raise PriceUnknown(name, overrides_file)
-    return _price_from_genai(name, usage, provider, wire_name, overrides_file, at)
+    try:
+        document = read_yaml(path)
+    except YamlInvalid as error:
+        raise SpecificationInvalid(error.problems) from error
+    try:
+        found = _Overrides.model_validate(document.value or {})
+    except ValidationError as error:
+        raise SpecificationInvalid(validation_problems(document, error, PriceOverride)) from error
+    return PriceBook(found.root, str(path))
 
 
-def dearest(
-    name: str,
-    input_tokens: int,
-    output_tokens: int,
-    *,
-    override: PriceOverride | None,
-    provider: str | None,
-    wire_name: str,
-    overrides_file: str,
-    at: datetime,
-) -> Decimal:
-    """The most that this many tokens can cost, whatever part of the input is read from or written to a cache.
-
-    Raises:
-        PriceUnknown: as `price`.
-    """
-    shapes = (
-        Usage(input_tokens=input_tokens, output_tokens=output_tokens),
-        Usage(input_tokens=input_tokens, output_tokens=output_tokens, cache_read_tokens=input_tokens),
-        Usage(input_tokens=input_tokens, output_tokens=output_tokens, cache_write_tokens=input_tokens),
-    )
-    return max(
-        price(
-            name,
-            shape,
-            override=override,
-            provider=provider,
-            wire_name=wire_name,
-            overrides_file=overrides_file,
-            at=at,
-        ).cost_usd
-        for shape in shapes
-    )
+def _as_list(value: object) -> object:
+    return value if isinstance(value, list) else [value]  # pyright: ignore[reportUnknownVariableType]
 
 
 def _rate(own: Decimal | None, otherwise: Decimal) -> Decimal:
     return otherwise if own is None else own
 
 
-def _price_from_genai(
-    name: str, usage: Usage, provider: str, wire_name: str, overrides_file: str, at: datetime
-) -> PricedUsage:
-    # Imported late: 0.2 s of CPU that a run on local models never needs.
-    import genai_prices
+_Dated = Annotated[tuple[PriceOverride, ...], BeforeValidator(_as_list)]
 
-    tokens = genai_prices.Usage(
-        input_tokens=usage.input_tokens or 0,
-        output_tokens=usage.output_tokens or 0,
-        cache_read_tokens=usage.cache_read_tokens or 0,
-        cache_write_tokens=usage.cache_write_tokens or 0,
-    )
-    try:
-        found = genai_prices.calc_price(tokens, wire_name, provider_id=provider, genai_request_timestamp=at)
-    except LookupError as error:
-        raise PriceUnknown(name, overrides_file) from error
-    return PricedUsage(found.total_price, "genai-prices", _genai_version())
+
+class _Overrides(RootModel[dict[str, _Dated]]):
+    """The file: model names to their prices."""
 
 
 @lru_cache(maxsize=1)
 def _genai_version() -> str:
-    from importlib.metadata import version
-
     return version("genai-prices")

@@ -1,0 +1,295 @@
+"""The one metered call: route -> hold -> send -> price -> settle -> record.
+
+Whoever asks a model anything (a node, an eval, an embedder, the gateway) asks here; there is no second way to a
+provider. It knows no vendor, no database and no workflow: dialects, stores and connections come in.
+"""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import ROUND_CEILING
+from typing import Protocol
+
+from harness.budgets.limits import Charge
+from harness.budgets.reservations import input_tokens_bound
+from harness.dialects.dialect import Dialect
+from harness.dialects.transport import Transport
+from harness.dialects.wire import WireRequest
+from harness.exceptions import Broken, BudgetExceeded, ProviderError
+from harness.json_values import digest_of
+from harness.ledger.entries import CallContext, Journalled, Send, Settlement
+from harness.ledger.hold_leases import HoldLeases
+from harness.ledger.money_store import MoneyStore
+from harness.models.messages import ModelReply, ModelRequest, ReplyEnd, StreamEvent
+from harness.models.prices import PriceBook, PricedModel, nano_usd
+from harness.models.usage import Usage
+from harness.routing.decision import Decision, Target
+
+OnEvent = Callable[[StreamEvent], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """How to reach an endpoint now: its dialect, the transport, the address and the key."""
+
+    dialect: Dialect
+    transport: Transport
+    base_url: str
+    api_key: str | None
+
+
+class Connections(Protocol):
+    """Port: opens endpoints; a local model's server is started here."""
+
+    async def open(self, target: Target) -> Connection:
+        """A connection to the endpoint of a target.
+
+        Raises:
+            KeyRefused: it needs a key and none is set.
+            Unreachable: a local server could not be started.
+        """
+        ...
+
+
+class Router(Protocol):
+    """Port: which targets fill a role now."""
+
+    async def route(self, context: CallContext) -> Decision:
+        """The targets, in the order they are tried.
+
+        Raises:
+            RoleUnbound, NameUnknown: nothing fills it.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A reply and how it came.
+
+    Args:
+        model: the catalogue's name of the model that answered.
+        sends: how many requests left for it in this process; zero for a journalled answer.
+        replayed: it was paid for earlier and is read from the journal.
+    """
+
+    reply: ModelReply
+    model: str
+    sends: int
+    replayed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Sent:
+    reply: ModelReply
+    seconds: float
+
+
+class ModelCall:
+    """Asks models, within budgets, and remembers every answer that was paid for."""
+
+    def __init__(
+        self,
+        *,
+        router: Router,
+        connections: Connections,
+        money: MoneyStore,
+        prices: Callable[[], PriceBook],
+        leases: HoldLeases,
+        clock: Callable[[], datetime],
+        monotonic: Callable[[], float],
+        new_id: Callable[[], str],
+    ) -> None:
+        self._router = router
+        self._connections = connections
+        self._money = money
+        self._prices = prices
+        self._leases = leases
+        self._clock = clock
+        self._monotonic = monotonic
+        self._new_id = new_id
+
+    async def ask(
+        self, request: ModelRequest, context: CallContext, *, resumed: bool = False, on_event: OnEvent | None = None
+    ) -> Answer:
+        """Ask the model that fills the context's role.
+
+        Args:
+            resumed: the run was begun by an earlier process, so the journal is read before anything else: an answer
+                that is there needs no binding, no budget and no server.
+            on_event: hears the reply as it arrives; without it the reply is not streamed.
+
+        Raises:
+            BudgetExceeded, PriceUnknown, RoleUnbound: nothing was sent.
+            ProviderError: of the last target, when all failed.
+        """
+        digest = digest_of(request.model_dump(mode="json"))
+        if resumed and (known := await self._money.journalled(context.call_id, digest)):
+            return _replayed(known)
+        decision = await self._router.route(context)
+        failure: ProviderError | None = None
+        for sends, target in enumerate(decision.targets, start=1):
+            try:
+                return await self._ask_target(request, context, target, decision, digest, on_event, sends)
+            except ProviderError as error:
+                failure = error
+        assert failure is not None, "a decision has at least one target"
+        raise failure
+
+    async def _ask_target(
+        self,
+        request: ModelRequest,
+        context: CallContext,
+        target: Target,
+        decision: Decision,
+        digest: str,
+        on_event: OnEvent | None,
+        sends: int,
+    ) -> Answer:
+        connection = await self._connections.open(target)
+        asked = _within(request, target)
+        wire = connection.dialect.encode(
+            asked,
+            target.model,
+            target.endpoint,
+            base_url=connection.base_url,
+            api_key=connection.api_key,
+            stream=on_event is not None,
+        )
+        send = self._bounded(asked, wire, context, target, decision.binding_version, digest)
+        known = await self._hold(send)
+        if known is not None:
+            return _replayed(known)
+        async with self._leases.kept(send.send_id):
+            sent = await self._send_and_settle(send, target, connection, wire, on_event)
+        return Answer(sent.reply, target.model_name, sends, replayed=False)
+
+    def _bounded(
+        self, request: ModelRequest, wire: WireRequest, context: CallContext, target: Target, version: int, digest: str
+    ) -> Send:
+        model = target.model
+        # No provider takes more input than its context, so the bytes need not bound beyond it.
+        input_bound = min(input_tokens_bound(len(wire.body), len(request.messages)), model.context_tokens)
+        output_bound = request.max_output_tokens
+        cost = self._prices().dearest(_priced(target), input_bound, output_bound, self._clock())
+        return Send(
+            send_id=self._new_id(),
+            context=context,
+            request_digest=digest,
+            model=target.model_name,
+            endpoint=target.endpoint_name,
+            binding_version=version,
+            bound=Charge(nano_usd(cost, rounding=ROUND_CEILING), input_bound + output_bound),
+            input_bound=input_bound,
+            output_bound=output_bound,
+        )
+
+    async def _hold(self, send: Send) -> Journalled | None:
+        try:
+            return await self._money.hold(send, at=self._clock(), lease_seconds=self._leases.lease_seconds)
+        except BudgetExceeded as error:
+            # What stands in the way may be held by a process that is gone.
+            if not error.busy or not await self._money.expire(at=self._clock()):
+                raise
+            return await self._money.hold(send, at=self._clock(), lease_seconds=self._leases.lease_seconds)
+
+    async def _send_and_settle(
+        self, send: Send, target: Target, connection: Connection, wire: WireRequest, on_event: OnEvent | None
+    ) -> _Sent:
+        began = self._monotonic()
+        try:
+            reply = await _send(connection, wire, target.endpoint_name, on_event)
+        except ProviderError as error:
+            await self._settle(send, self._failed(send, error, began))
+            raise
+        except BaseException:
+            # Cancelled, or a fault of ours: the request may have reached the provider.
+            interrupted = Broken(target.endpoint_name, "the caller went away before the answer")
+            await self._settle(send, self._failed(send, interrupted, began))
+            raise
+        await self._settle(send, self._answered(send, target, reply, began))
+        return _Sent(reply, self._monotonic() - began)
+
+    async def _settle(self, send: Send, settlement: Settlement) -> None:
+        # Shielded: a caller that goes away while we settle does not make the money vanish.
+        await asyncio.shield(self._money.settle(send, settlement))
+
+    def _answered(self, send: Send, target: Target, reply: ModelReply, began: float) -> Settlement:
+        known = reply.usage.known
+        usage = reply.usage if known else Usage(send.input_bound, send.output_bound)
+        priced = self._prices().price(_priced(target), usage, self._clock())
+        cost = nano_usd(priced.cost_usd) if known else send.bound.nano_usd
+        return Settlement(
+            charge=Charge(cost, usage.total_tokens),
+            usage=usage,
+            price_source=priced.price_source,
+            price_version=priced.price_version,
+            at=self._clock(),
+            latency_ms=self._milliseconds_since(began),
+            estimated=not known,
+            reply=reply.model_dump_json(),
+            request_id=reply.request_id,
+        )
+
+    def _failed(self, send: Send, error: ProviderError, began: float) -> Settlement:
+        billed = error.maybe_billed
+        return Settlement(
+            charge=send.bound if billed else Charge(0, 0, 0),
+            usage=Usage(send.input_bound, send.output_bound) if billed else Usage(),
+            price_source="bound" if billed else "not billed",
+            price_version="",
+            at=self._clock(),
+            latency_ms=self._milliseconds_since(began),
+            estimated=billed,
+            request_id=error.request_id,
+            error=type(error).__name__,
+        )
+
+    def _milliseconds_since(self, began: float) -> int:
+        return round((self._monotonic() - began) * 1000)
+
+
+def _replayed(known: Journalled) -> Answer:
+    return Answer(ModelReply.model_validate_json(known.reply), known.model, 0, replayed=True)
+
+
+def _priced(target: Target) -> PricedModel:
+    return PricedModel(target.model_name, target.model.wire_name, target.endpoint.price_provider, target.model.price)
+
+
+def _within(request: ModelRequest, target: Target) -> ModelRequest:
+    """The request with no more output asked for than the model can give."""
+    most = target.model.max_output_tokens
+    if most is None or request.max_output_tokens <= most:
+        return request
+    return request.model_copy(update={"max_output_tokens": most})
+
+
+async def _send(connection: Connection, wire: WireRequest, endpoint_name: str, on_event: OnEvent | None) -> ModelReply:
+    if on_event is not None:
+        return await _send_streamed(connection, wire, endpoint_name, on_event)
+    response = await connection.transport.send(wire)
+    if not 200 <= response.status < 300:  # noqa: PLR2004 - HTTP's own numbers
+        raise connection.dialect.error(response, endpoint_name)
+    return connection.dialect.decode(response, endpoint_name)
+
+
+async def _send_streamed(
+    connection: Connection, wire: WireRequest, endpoint_name: str, on_event: OnEvent
+) -> ModelReply:
+    async with connection.transport.stream(wire) as stream:
+        if not 200 <= stream.status < 300:  # noqa: PLR2004
+            raise connection.dialect.error(await stream.response(), endpoint_name)
+        decoder = connection.dialect.stream_decoder(endpoint_name, stream.headers)
+        async for chunk in stream.chunks():
+            for event in decoder.feed(chunk):
+                if isinstance(event, ReplyEnd):
+                    return event.reply
+                with suppress(Exception):  # a listener's fault is not the call's
+                    on_event(event)
+        for event in decoder.end():
+            if isinstance(event, ReplyEnd):
+                return event.reply
+    raise Broken(endpoint_name, "the stream ended without its last event")

@@ -1,0 +1,123 @@
+"""Limits and tasks as operations. A limit set in the middle of a period counts what the period already spent."""
+
+import json
+from collections.abc import Generator, Sequence
+from datetime import datetime
+from typing import Any
+
+from harness.budgets.limits import Limit, ScopeKind, Unit
+from harness.budgets.periods import PeriodSpan, period_at
+from harness.ledger.tasks import Task
+from harness.storage.money_rows import (
+    LIMIT_COLUMNS,
+    TASK_COLUMNS,
+    limit_values,
+    send_from_json,
+    stored_time,
+    task_values,
+)
+from harness.storage.transactions import Operation, Row, Statement
+
+_SCOPE_COLUMN = {
+    ScopeKind.PERSON: "person",
+    ScopeKind.TEAM: "team",
+    ScopeKind.ORGANISATION: "organisation",
+    ScopeKind.WORKFLOW: "workflow",
+    ScopeKind.TASK: "task_id",
+    ScopeKind.RUN: "run_id",
+    ScopeKind.ROLE: "role",
+    ScopeKind.MODEL: "model",
+}
+_SPENT = {
+    Unit.USD: "SUM(nano_usd)",
+    Unit.TOKENS: "SUM(COALESCE(input_tokens, 0) + COALESCE(output_tokens, 0))",
+    Unit.CALLS: "SUM(calls)",
+}
+
+
+def set_limit(limit: Limit) -> Operation[None]:
+    """Put a limit in place of the one of the same scope, unit and period, and take over what is spent and held."""
+    yield Statement(
+        "UPDATE limits SET ended_at = :ended_at WHERE organisation = :organisation AND scope_kind = :scope_kind "
+        "AND scope_id = :scope_id AND unit = :unit AND period = :period AND ended_at IS NULL",
+        {
+            "ended_at": stored_time(limit.made_at),
+            "organisation": limit.organisation,
+            "scope_kind": limit.scope_kind.value,
+            "scope_id": limit.scope_id,
+            "unit": limit.unit.value,
+            "period": limit.period.value,
+        },
+    )
+    names = ", ".join(":" + column.strip() for column in LIMIT_COLUMNS.split(","))
+    yield Statement(f"INSERT INTO limits ({LIMIT_COLUMNS}) VALUES ({names})", limit_values(limit))
+    span = period_at(limit.period, limit.zone, limit.made_at)
+    spent = yield from _spent_so_far(limit, span)
+    held = yield from _join_open_holds(limit, span)
+    yield Statement(
+        "INSERT INTO balances (limit_id, period_id, spent, held) VALUES (:limit_id, :period_id, :spent, :held)",
+        {"limit_id": limit.limit_id, "period_id": span.period_id, "spent": spent, "held": held},
+    )
+
+
+def end_limit(organisation: str, limit_id: str, at: datetime) -> Operation[bool]:
+    """Remove a limit from those that are kept; its history stays."""
+    rows = yield Statement(
+        "UPDATE limits SET ended_at = :at WHERE organisation = :organisation AND limit_id = :limit_id "
+        "AND ended_at IS NULL RETURNING limit_id",
+        {"at": stored_time(at), "organisation": organisation, "limit_id": limit_id},
+    )
+    return bool(rows)
+
+
+def start_task(task: Task) -> Operation[None]:
+    """Record a task; one that is there stays as it is."""
+    yield Statement(f"{_insert_task()} ON CONFLICT (task_id) DO NOTHING", task_values(task))
+
+
+def end_task(task: Task) -> Operation[None]:
+    """Record a task's outcome; the last word counts."""
+    yield Statement(
+        f"{_insert_task()} ON CONFLICT (task_id) DO UPDATE SET success = excluded.success, "
+        "evidence = excluded.evidence, value_nano_usd = excluded.value_nano_usd, ended_at = excluded.ended_at",
+        task_values(task),
+    )
+
+
+def _insert_task() -> str:
+    names = ", ".join(":" + column.strip() for column in TASK_COLUMNS.split(","))
+    return f"INSERT INTO tasks ({TASK_COLUMNS}) VALUES ({names})"
+
+
+def _spent_so_far(limit: Limit, span: PeriodSpan) -> Generator[Statement, Sequence[Row], int]:
+    since = "" if span.starts_at is None else "AND at >= :since "
+    parameters: dict[str, object] = {"organisation": limit.organisation, "scope_id": limit.scope_id}
+    if span.starts_at is not None:
+        parameters["since"] = stored_time(span.starts_at)
+    rows = yield Statement(
+        f"SELECT {_SPENT[limit.unit]} FROM entries WHERE organisation = :organisation "
+        f"AND {_SCOPE_COLUMN[limit.scope_kind]} = :scope_id AND kind IN ('settle', 'expire', 'adjust') {since}",
+        parameters,
+    )
+    return int(rows[0][0] or 0)
+
+
+def _join_open_holds(limit: Limit, span: PeriodSpan) -> Generator[Statement, Sequence[Row], int]:
+    """Sends in flight will settle on the new limit too; what they hold is held on it from now."""
+    rows = yield Statement(
+        "SELECT send_id, send, limit_spans FROM holds WHERE status = 'open' AND organisation = :organisation",
+        {"organisation": limit.organisation},
+    )
+    held = 0
+    for send_id, kept, spans_text in rows:
+        send = send_from_json(send_id, kept)
+        if (limit.scope_kind, limit.scope_id) not in send.scopes():
+            continue
+        spans: list[Any] = json.loads(spans_text)
+        spans.append([limit.limit_id, limit.unit.value, span.period_id])
+        held += send.bound.of(limit.unit)
+        yield Statement(
+            "UPDATE holds SET limit_spans = :spans WHERE send_id = :send_id",
+            {"spans": json.dumps(spans, separators=(",", ":")), "send_id": send_id},
+        )
+    return held

@@ -1,0 +1,145 @@
+"""The tables of `money.db`: limits, balances, holds, entries, the journal and its payloads, tasks.
+
+Amounts are whole nano-dollars, tokens or calls; times are ISO 8601 UTC text, which sorts by time.
+Balances are a projection of entries and open holds.
+"""
+
+from pathlib import Path
+
+from sqlalchemy import BigInteger, Column, Index, Integer, MetaData, Table, Text
+
+from ontology.databases import Migrations
+
+metadata = MetaData()
+
+# SQLite numbers rows by INTEGER PRIMARY KEY only.
+_Sequence = BigInteger().with_variant(Integer, "sqlite")
+
+limits = Table(
+    "limits",
+    metadata,
+    Column("limit_id", Text, primary_key=True),
+    Column("organisation", Text, nullable=False),
+    Column("scope_kind", Text, nullable=False),
+    Column("scope_id", Text, nullable=False),
+    Column("unit", Text, nullable=False),
+    Column("amount", BigInteger, nullable=False),
+    Column("period", Text, nullable=False),
+    Column("zone", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("made_by", Text, nullable=False),
+    Column("made_at", Text, nullable=False),
+    Column("ended_at", Text),
+    Index("limits_by_scope", "organisation", "scope_kind", "scope_id"),
+)
+
+balances = Table(
+    "balances",
+    metadata,
+    Column("limit_id", Text, primary_key=True),
+    Column("period_id", Text, primary_key=True),
+    Column("spent", BigInteger, nullable=False),
+    Column("held", BigInteger, nullable=False),
+)
+
+holds = Table(
+    "holds",
+    metadata,
+    Column("send_id", Text, primary_key=True),
+    Column("organisation", Text, nullable=False),
+    Column("person", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("lease_until", Text, nullable=False),
+    Column("nano_usd", BigInteger, nullable=False),
+    Column("input_bound", BigInteger, nullable=False),
+    Column("output_bound", BigInteger, nullable=False),
+    Column("limit_spans", Text, nullable=False),
+    Column("send", Text, nullable=False),
+    Index("holds_open", "status", "lease_until"),
+)
+
+entries = Table(
+    "entries",
+    metadata,
+    Column("seq", _Sequence, primary_key=True, autoincrement=True),
+    Column("kind", Text, nullable=False),
+    Column("at", Text, nullable=False),
+    Column("organisation", Text, nullable=False),
+    Column("person", Text, nullable=False),
+    Column("team", Text),
+    Column("task_id", Text, nullable=False),
+    Column("run_id", Text),
+    Column("workflow", Text),
+    Column("node", Text),
+    Column("role", Text, nullable=False),
+    Column("call_id", Text, nullable=False),
+    Column("send_id", Text, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("endpoint", Text, nullable=False),
+    Column("binding_version", Integer, nullable=False),
+    Column("calls", Integer, nullable=False),
+    Column("nano_usd", BigInteger, nullable=False),
+    Column("input_tokens", BigInteger),
+    Column("output_tokens", BigInteger),
+    Column("cache_read_tokens", BigInteger),
+    Column("cache_write_tokens", BigInteger),
+    Column("cache_write_1h_tokens", BigInteger),
+    Column("reasoning_tokens", BigInteger),
+    Column("estimated", Integer, nullable=False),
+    Column("price_source", Text),
+    Column("price_version", Text),
+    Column("request_id", Text),
+    Column("error", Text),
+    Column("latency_ms", Integer),
+    Index("entries_by_task", "task_id"),
+    Index("entries_by_run", "run_id"),
+    Index("entries_by_time", "organisation", "at"),
+)
+
+replies = Table(
+    "replies",
+    metadata,
+    Column("call_id", Text, primary_key=True),
+    Column("request_digest", Text, primary_key=True),
+    Column("organisation", Text, nullable=False),
+    Column("person", Text, nullable=False),
+    Column("send_id", Text, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("payload_id", Text, nullable=False),
+)
+
+payloads = Table(
+    "payloads",
+    metadata,
+    Column("payload_id", Text, primary_key=True),
+    Column("organisation", Text, nullable=False),
+    Column("person", Text, nullable=False),
+    Column("run_id", Text),
+    Column("subject", Text),
+    Column("content", Text, nullable=False),
+    Column("created_at", Text, nullable=False),
+    Index("payloads_by_run", "run_id"),
+    Index("payloads_by_subject", "organisation", "subject"),
+)
+
+tasks = Table(
+    "tasks",
+    metadata,
+    Column("task_id", Text, primary_key=True),
+    Column("organisation", Text, nullable=False),
+    Column("person", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("run_id", Text),
+    Column("workflow", Text),
+    Column("parent_id", Text),
+    Column("started_at", Text, nullable=False),
+    Column("success", Integer),
+    Column("evidence", Text),
+    Column("value_nano_usd", BigInteger),
+    Column("ended_at", Text),
+    Index("tasks_by_run", "run_id"),
+    Index("tasks_by_kind", "organisation", "kind"),
+)
+
+MONEY_MIGRATIONS = Migrations(Path(__file__).parent / "migrations" / "money", "alembic_version_money", "0001_money")
