@@ -150,8 +150,13 @@ class BudgetExceeded(MoneyError):
 
     @property
     def busy(self) -> bool:
-        """Whether the call would fit once the calls in flight are settled."""
+        """Whether the call may fit once the calls in flight are settled."""
         return self.spent + self.requested <= self.limit
+
+    @property
+    def retryable(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """Waiting can help where only calls in flight stand in the way."""
+        return self.busy
 
     def __str__(self) -> str:
         until = f"resets {self.resets_at.isoformat()}" if self.resets_at else "it does not reset"
@@ -312,6 +317,31 @@ class StateRefused(HarnessError):
         )
 
 
+class FindingRefused(HarnessError):
+    """A finding that the memory or the ontology does not take; nothing was written."""
+
+    def __init__(self, what: str, reason: str) -> None:
+        super().__init__(what, reason)
+        self.what = what
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"finding {self.what!r} was not remembered: {self.reason}"
+
+
+class CallableRefused(HarnessError):
+    """A registered function cannot be called with what the workflow gives it."""
+
+    def __init__(self, name: str, argument: str, reason: str) -> None:
+        super().__init__(name, argument, reason)
+        self.name = name
+        self.argument = argument
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"{self.name!r}, argument {self.argument!r}: {self.reason}"
+
+
 class RunError(HarnessError):
     """A run that cannot go on."""
 
@@ -327,6 +357,21 @@ class NodeFailed(RunError):
 
     def __str__(self) -> str:
         return f"run {self.run_id}: node {self.node!r} failed: {self.reason}\nresume it: `harness resume {self.run_id}`"
+
+
+class NodeTimedOut(RunError):
+    """A node took longer than its `timeout_seconds`."""
+
+    retryable = True
+
+    def __init__(self, run_id: str, node: str, timeout_seconds: float) -> None:
+        super().__init__(run_id, node, timeout_seconds)
+        self.run_id = run_id
+        self.node = node
+        self.timeout_seconds = timeout_seconds
+
+    def __str__(self) -> str:
+        return f"run {self.run_id}: node {self.node!r} took longer than its timeout_seconds={self.timeout_seconds:g}"
 
 
 class WaitsForPerson(RunError):

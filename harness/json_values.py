@@ -4,12 +4,11 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 
-from typing_extensions import TypeAliasType
+from pydantic import JsonValue
 
 from harness.exceptions import StateRefused
 
-# TypeAliasType, and not a plain union, because pydantic needs a name to recurse by.
-Json = TypeAliasType("Json", "None | bool | int | float | str | list[Json] | dict[str, Json]")
+Json = JsonValue
 JsonObject = dict[str, Json]
 
 

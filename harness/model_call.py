@@ -9,7 +9,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import ROUND_CEILING
+from decimal import ROUND_CEILING, Decimal
 from typing import Protocol
 
 from harness.budgets.limits import Charge
@@ -23,7 +23,7 @@ from harness.ledger.entries import CallContext, Journalled, Send, Settlement
 from harness.ledger.hold_leases import HoldLeases
 from harness.ledger.money_store import MoneyStore
 from harness.models.messages import ModelReply, ModelRequest, ReplyEnd, StreamEvent
-from harness.models.prices import PriceBook, PricedModel, nano_usd
+from harness.models.prices import PriceBook, PricedModel, nano_usd, usd
 from harness.models.usage import Usage
 from harness.routing.decision import Decision, Target
 
@@ -73,18 +73,14 @@ class Answer:
         model: the catalogue's name of the model that answered.
         sends: how many requests left for it in this process; zero for a journalled answer.
         replayed: it was paid for earlier and is read from the journal.
+        cost_usd: of the send that brought it; zero for a journalled answer, which was charged before.
     """
 
     reply: ModelReply
     model: str
     sends: int
     replayed: bool
-
-
-@dataclass(frozen=True, slots=True)
-class _Sent:
-    reply: ModelReply
-    seconds: float
+    cost_usd: Decimal
 
 
 class ModelCall:
@@ -163,8 +159,8 @@ class ModelCall:
         if known is not None:
             return _replayed(known)
         async with self._leases.kept(send.send_id):
-            sent = await self._send_and_settle(send, target, connection, wire, on_event)
-        return Answer(sent.reply, target.model_name, sends, replayed=False)
+            reply, charge = await self._send_and_settle(send, target, connection, wire, on_event)
+        return Answer(reply, target.model_name, sends, replayed=False, cost_usd=usd(charge.nano_usd))
 
     def _bounded(
         self, request: ModelRequest, wire: WireRequest, context: CallContext, target: Target, version: int, digest: str
@@ -197,7 +193,7 @@ class ModelCall:
 
     async def _send_and_settle(
         self, send: Send, target: Target, connection: Connection, wire: WireRequest, on_event: OnEvent | None
-    ) -> _Sent:
+    ) -> tuple[ModelReply, Charge]:
         began = self._monotonic()
         try:
             reply = await _send(connection, wire, target.endpoint_name, on_event)
@@ -209,8 +205,9 @@ class ModelCall:
             interrupted = Broken(target.endpoint_name, "the caller went away before the answer")
             await self._settle(send, self._failed(send, interrupted, began))
             raise
-        await self._settle(send, self._answered(send, target, reply, began))
-        return _Sent(reply, self._monotonic() - began)
+        settlement = self._answered(send, target, reply, began)
+        await self._settle(send, settlement)
+        return reply, settlement.charge
 
     async def _settle(self, send: Send, settlement: Settlement) -> None:
         # Shielded: a caller that goes away while we settle does not make the money vanish.
@@ -252,7 +249,7 @@ class ModelCall:
 
 
 def _replayed(known: Journalled) -> Answer:
-    return Answer(ModelReply.model_validate_json(known.reply), known.model, 0, replayed=True)
+    return Answer(ModelReply.model_validate_json(known.reply), known.model, 0, replayed=True, cost_usd=Decimal(0))
 
 
 def _priced(target: Target) -> PricedModel:

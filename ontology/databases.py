@@ -5,15 +5,16 @@ process must never open a database file with two SQLite builds. What the tables 
 """
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, make_url
+from sqlalchemy.exc import OperationalError
 
-from ontology.exceptions import DatabaseTooNew, UnsafeSQLite
+from ontology.exceptions import DatabaseTooNew, DatabaseUnavailable, UnsafeSQLite
 
 # 3.7.0 to 3.51.2 can corrupt a WAL database with two connections. https://sqlite.org/wal.html#walresetbug
 SAFE_SQLITE = (3, 51, 3)
@@ -41,13 +42,16 @@ def sqlite_url(path: Path) -> URL:
     return URL.create("sqlite", database=str(path))
 
 
-def open_database(url: URL | str, *, synchronous: Synchronous = "NORMAL", busy_seconds: float = 30.0) -> Engine:
+def open_database(
+    url: URL | str, *, schema: str | None = None, synchronous: Synchronous = "NORMAL", busy_seconds: float = 30.0
+) -> Engine:
     """Open a SQLite or PostgreSQL database.
 
     SQLite files are opened in WAL mode with foreign keys on and freed pages overwritten (`secure_delete`), by the
     library of the wheel `pysqlite3`.
 
     Args:
+        schema: of PostgreSQL, made if it is not there: what is a file of its own in SQLite. None: the user's default.
         synchronous: when SQLite waits for the disk. NORMAL can lose the last commits in a power cut, never in a
             crash of the process; FULL loses none.
         busy_seconds: how long a connection waits for another's write lock.
@@ -59,12 +63,12 @@ def open_database(url: URL | str, *, synchronous: Synchronous = "NORMAL", busy_s
     if address.get_backend_name() == "sqlite":
         return _open_sqlite(address, synchronous, busy_seconds)
     if address.get_backend_name() == "postgresql":
-        return create_engine(address.set(drivername="postgresql+psycopg"), pool_pre_ping=True)
+        return _open_postgres(address, schema)
     raise ValueError(f"{address.render_as_string()!r}: only sqlite:// and postgresql:// addresses are known")
 
 
 @contextmanager
-def writing(engine: Engine) -> Iterator[Connection]:
+def writing(engine: Engine) -> Generator[Connection]:
     """A transaction that means to write: takes SQLite's write lock at once, so that it cannot fail half-way for it."""
     with engine.execution_options(sqlite_begin="IMMEDIATE").begin() as connection:
         yield connection
@@ -105,16 +109,31 @@ def _current_revision(engine: Engine, version_table: str) -> str | None:
         return connection.exec_driver_sql(f"SELECT version_num FROM {version_table}").scalar()
 
 
+def _open_postgres(url: URL, schema: str | None) -> Engine:
+    address = url.set(drivername="postgresql+psycopg")
+    if schema is None:
+        return create_engine(address, pool_pre_ping=True)
+    assert schema.isidentifier(), schema  # it comes from our own code
+    engine = create_engine(address, pool_pre_ping=True, connect_args={"options": f"-csearch_path={schema},public"})
+    try:
+        with engine.begin() as connection:
+            connection.exec_driver_sql("SELECT pg_advisory_xact_lock(hashtext('portable-harness migrations'))")
+            connection.exec_driver_sql(f"CREATE SCHEMA IF NOT EXISTS {schema}")
+    except OperationalError as error:
+        reason = str(error.orig).strip().splitlines()[0] if error.orig else "no answer"
+        raise DatabaseUnavailable(url.render_as_string(), reason) from error
+    return engine
+
+
 def _open_sqlite(url: URL, synchronous: Synchronous, busy_seconds: float) -> Engine:
     from pysqlite3 import dbapi2
 
-    if dbapi2.sqlite_version_info < SAFE_SQLITE:
-        raise UnsafeSQLite(dbapi2.sqlite_version, ".".join(map(str, SAFE_SQLITE)))
+    library: Any = dbapi2  # its stub leaves out the version
+    if library.sqlite_version_info < SAFE_SQLITE:
+        raise UnsafeSQLite(library.sqlite_version, ".".join(map(str, SAFE_SQLITE)))
     if url.database and url.database != ":memory:":
         Path(url.database).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(
-        url, module=dbapi2, connect_args={"check_same_thread": False, "timeout": busy_seconds}
-    )
+    engine = create_engine(url, module=dbapi2, connect_args={"check_same_thread": False, "timeout": busy_seconds})
 
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, _record: Any) -> None:

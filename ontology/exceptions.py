@@ -57,6 +57,20 @@ class DatabaseTooNew(DatabaseError):
         )
 
 
+class DatabaseUnavailable(DatabaseError):
+    """The database could not be read or written now; nothing of the call was written."""
+
+    retryable = True
+
+    def __init__(self, url: str, reason: str) -> None:
+        super().__init__(url, reason)
+        self.url = url
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"{self.url}: {self.reason.strip()}; look for another process that holds it, then try again"
+
+
 class YamlInvalid(OntologyError):
     """A YAML text that cannot be read.
 
@@ -96,3 +110,27 @@ class EntityNotFound(OntologyError):
 
     def __str__(self) -> str:
         return f"no entity {self.entity_id!r}; `harness ontology query` lists those there are"
+
+
+class AssertionNotFound(OntologyError):
+    """Nothing under this identifier was ever asserted in this organisation."""
+
+    def __init__(self, assertion_id: str) -> None:
+        super().__init__(assertion_id)
+        self.assertion_id = assertion_id
+
+    def __str__(self) -> str:
+        return f"no assertion {self.assertion_id!r}; an entity's history lists those about it"
+
+
+class QueryInvalid(OntologyError):
+    """A query that cannot be read; `column` is where in it, counted from 1."""
+
+    def __init__(self, query: str, column: int, reason: str) -> None:
+        super().__init__(query, column, reason)
+        self.query = query
+        self.column = column
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"{self.query}\n{' ' * (self.column - 1)}^ {self.reason}"

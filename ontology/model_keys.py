@@ -55,10 +55,11 @@ def _fits(schema: _Schema, value: object) -> bool:
 
 
 def _below(schema: _Schema, part: str | int) -> Iterator[_Schema]:
+    patterns = _mapping(schema, "patternProperties")
     candidates = (
         [schema.get("items"), *cast("list[object]", schema.get("prefixItems", []))]
         if isinstance(part, int)
-        else [_mapping(schema, "properties").get(part) or schema.get("additionalProperties")]
+        else [_mapping(schema, "properties").get(part) or schema.get("additionalProperties"), *patterns.values()]
     )
     yield from (cast("_Schema", each) for each in candidates if isinstance(each, Mapping))
 

@@ -93,6 +93,7 @@ def parse_yaml(text: str, *, name: str) -> YamlDocument:
     keys, numbers that are not finite, and texts whose aliases, written out, pass the limits of `yaml_nodes`.
 
     Args:
+        text: the document.
         name: what messages call it.
 
     Raises:
@@ -117,6 +118,7 @@ def validation_problems(
     Each line is `file:line:column: key.path: what is wrong and what would mend it`.
 
     Args:
+        document: what was validated.
         error: what `model.model_validate(document.value)` raised.
         model: the model, so that an unknown key can be answered with the nearest one that it knows.
     """
@@ -134,8 +136,7 @@ def nearest(word: str, known: Sequence[str]) -> str:
         return f"did you mean {close[0]!r}?"
     if not known:
         return "remove it"
-    shown = ", ".join(known[:12]) + (", ..." if len(known) > 12 else "")
-    return f"known here: {shown}"
+    return f"known here: {shorten(', '.join(known), 200)}"
 
 
 def shown_path(key_path: KeyPath) -> str:
@@ -149,40 +150,34 @@ def shown_path(key_path: KeyPath) -> str:
 def _explained(
     document: YamlDocument, detail: dict[str, Any], model: type[BaseModel] | None
 ) -> tuple[tuple[str | int, ...], str]:
+    """The path of what one pydantic error is about, and words for it."""
     kind: str = detail["type"]
     context: dict[str, Any] = detail.get("ctx") or {}
     loc: tuple[str | int, ...] = detail["loc"]
     given: object = detail["input"]
     if kind == "missing":
-        return (
-            *_document_path(document.root, loc[:-1], given),
-            loc[-1],
-        ), "is missing: add it"
+        return (*_document_path(document.root, loc[:-1], given), loc[-1]), "is missing: add it"
     path = _document_path(document.root, loc, given)
+    if kind in {"union_tag_not_found", "union_tag_invalid"}:
+        path = (*path, context["discriminator"].strip("'"))
+        return path, _unknown_tag(context) if "tag" in context else "is missing: add it"
     if kind == "extra_forbidden":
         known = allowed_keys(model, document.value, path[:-1]) if model else []
-        return (
-            path,
-            f"unknown key; {nearest(str(path[-1]), known) if model else 'remove it'}",
-        )
-    if kind == "union_tag_not_found":
-        return (*path, context["discriminator"].strip("'")), "is missing: add it"
-    if kind == "union_tag_invalid":
-        known = _quoted(context["expected_tags"])
-        path = (*path, context["discriminator"].strip("'"))
-        return (
-            path,
-            f"{context['tag']!r} is not known; {nearest(str(context['tag']), known)}",
-        )
-    if kind in ("literal_error", "enum") and isinstance(given, str):
-        return (
-            path,
-            f"{given!r} is not known; {nearest(given, _quoted(context['expected']))}",
-        )
-    message: str = detail["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
-    if kind in ("value_error", "assertion_error") or isinstance(given, dict | list):
-        return path, message
-    return path, f"{message}, not {_shortened(given)}"
+        return path, f"unknown key; {nearest(str(path[-1]), known)}"
+    return path, _wrong_value(kind, context, given, detail["msg"])
+
+
+def _unknown_tag(context: dict[str, Any]) -> str:
+    return f"{context['tag']!r} is not known; {nearest(str(context['tag']), _quoted(context['expected_tags']))}"
+
+
+def _wrong_value(kind: str, context: dict[str, Any], given: object, message: str) -> str:
+    if kind in {"literal_error", "enum"} and isinstance(given, str):
+        return f"{given!r} is not known; {nearest(given, _quoted(context['expected']))}"
+    message = message.removeprefix("Value error, ").removeprefix("Assertion failed, ")
+    if kind in {"value_error", "assertion_error"} or isinstance(given, dict | list):
+        return message
+    return f"{message}, not {shorten(repr(given), 60)}"
 
 
 def _document_path(root: Node, loc: KeyPath, given: object) -> tuple[str | int, ...]:
@@ -191,7 +186,6 @@ def _document_path(root: Node, loc: KeyPath, given: object) -> tuple[str | int, 
     pydantic puts the names of union members and validators between the keys, and such a name can also be a key; of
     the ways to leave parts out, the one that ends at the value pydantic was given is right, then the longest.
     """
-
     best: dict[tuple[int, int], _Way] = {}
 
     def way(node: Node, at: int) -> _Way:
@@ -225,9 +219,9 @@ def _quoted(names: str) -> list[str]:
     return re.findall(r"'([^']*)'", names)
 
 
-def _shortened(value: object) -> str:
-    shown = repr(value)
-    return shown if len(shown) <= 60 else shown[:57] + "..."
+def shorten(text: str, length: int) -> str:
+    """A text of at most `length` characters, for a message."""
+    return text if len(text) <= length else text[: length - 3] + "..."
 
 
 def _line(name: str, problem: TextProblem) -> str:

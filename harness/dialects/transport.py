@@ -33,8 +33,8 @@ class WireStream(Protocol):
         """
         ...
 
-    async def read(self) -> bytes:
-        """The whole body, for an answer that is an error."""
+    async def response(self) -> WireResponse:
+        """The whole answer, for one that is an error."""
         ...
 
 

@@ -64,7 +64,7 @@ def run_operation(connection: Connection, operation: Operation[T]) -> T:
 class _Job:
     start: Callable[[], Operation[Any]]
     durable: bool
-    done: "Future[Any]" = field(default_factory=lambda: Future[Any]())
+    done: "Future[Any]" = field(default_factory=Future[Any])
 
 
 class TransactionWriter:
@@ -135,8 +135,7 @@ class TransactionWriter:
         try:
             self._set_durability(connection, any(job.durable for job in group))
             with connection.execution_options(sqlite_begin="IMMEDIATE").begin():
-                for job in group:
-                    answers.append(self._answer(connection, job))
+                answers.extend(self._answer(connection, job) for job in group)
         except BaseException as error:  # noqa: BLE001 - a failed commit must reach every caller, whatever it was
             answers = [(job, None, error) for job in group]
         for job, value, failure in answers:

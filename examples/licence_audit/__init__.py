@@ -1,0 +1,1 @@
+"""The licence audit: what is installed, under which licences, and what needs a person."""

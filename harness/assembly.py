@@ -1,0 +1,312 @@
+"""The composition root: joins settings, stores, routing, the metered call, memory and the engine.
+
+Nothing here is global and nothing is decided here; parts are made when first asked for, so that a command pays for
+what it uses.
+"""
+
+import asyncio
+import os
+import secrets
+import socket
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from random import Random
+from typing import Any, Self
+
+from harness.connections import EndpointConnections
+from harness.engines.embedded import EmbeddedEngine
+from harness.engines.run_store import Run, RunStore, new_run_id
+from harness.exceptions import ConfigurationInvalid, NameUnknown
+from harness.json_values import JsonObject
+from harness.ledger.hold_leases import HoldLeases
+from harness.ledger.money_store import MoneyStore
+from harness.ledger.reports import CostReports
+from harness.ledger.tasks import Task
+from harness.local_models.launcher import LocalModelServers
+from harness.model_call import ModelCall
+from harness.models.catalogue import Catalogue, builtin_catalogue
+from harness.models.prices import PriceBook, read_price_overrides
+from harness.project import Project
+from harness.routing.binding_store import BindingStore, BindingVersion
+from harness.routing.bindings import BindingsFile, read_bindings
+from harness.routing.bound_router import BoundRouter
+from harness.settings import Settings
+from harness.storage.databases import Databases
+from harness.storage.sql_binding_store import SqlBindingStore
+from harness.storage.sql_cost_reports import SqlCostReports
+from harness.storage.sql_money_store import SqlMoneyStore
+from harness.storage.sql_run_ledger import LedgerOfRun, SqlRunLedger
+from harness.storage.sql_run_store import SqlRunStore
+from harness.workflow.events import OnRunEvent
+from harness.workflow.findings import FindingsStore
+from harness.workflow.node_services import NodeServices, RunIdentity
+from harness.workflow.spec import WorkflowSpec
+from harness.workflow.state_values import value_at
+from memory import MemoryStore
+from ontology import EntityStore, Schema, load_schema
+from ontology.sql_entity_store import SqlEntityStore
+
+PRICES_FILE = "prices.yaml"
+
+
+def utc_now() -> datetime:
+    """The time, aware UTC."""
+    return datetime.now(UTC)
+
+
+def _random_id() -> str:
+    return secrets.token_hex(16)
+
+
+def _owner() -> str:
+    return f"{socket.gethostname()}:{os.getpid()}"
+
+
+@dataclass(frozen=True)
+class Ambient:
+    """What comes from outside the program: time, chance, the environment. Tests bring their own."""
+
+    clock: Callable[[], datetime] = utc_now
+    monotonic: Callable[[], float] = time.monotonic
+    new_id: Callable[[], str] = _random_id
+    random: Random = field(default_factory=Random)
+    environment: Mapping[str, str] = field(default_factory=lambda: os.environ)
+    owner: str = field(default_factory=_owner)
+
+
+class Harness:
+    """Everything one process needs, for one project and one person.
+
+    Use it as an asynchronous context manager, or call `close`.
+
+    Args:
+        project: None where there is no harness.yaml; then there are no tools, no code and no ontology.
+        stream: whether models' answers are heard as they arrive.
+    """
+
+    def __init__(
+        self, settings: Settings, project: Project | None, *, ambient: Ambient | None = None, stream: bool = False
+    ) -> None:
+        self.settings = settings
+        self.project = project
+        self._ambient = ambient or Ambient()
+        self._stream = stream
+        url = settings.database_url.get_secret_value() if settings.database_url else None
+        if url is not None and not url.startswith("postgresql"):
+            raise ConfigurationInvalid(
+                "database_url", url, settings.origin_of("database_url"), "it is for PostgreSQL; set `home` for SQLite"
+            )
+        self.databases = Databases(settings.home, url)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close what was opened; idempotent."""
+        made = self.__dict__
+        if "leases" in made:
+            await self.leases.close()
+        if "connections" in made:
+            await self.connections.close()
+        if "memory" in made:
+            await asyncio.to_thread(self.memory.close)
+        await asyncio.to_thread(self.databases.close)
+
+    @property
+    def organisation(self) -> str:
+        """Whose everything is."""
+        return self.settings.organisation
+
+    @cached_property
+    def catalogue(self) -> Catalogue:
+        """The built-in endpoints and models."""
+        return builtin_catalogue()
+
+    @cached_property
+    def prices(self) -> PriceBook:
+        """The project's price overrides over the catalogue and genai-prices."""
+        path = self.project.prices_path if self.project else None
+        if path is not None:
+            return read_price_overrides(path)
+        folder = self.project.folder if self.project else Path()
+        return PriceBook(overrides_file=str(folder / PRICES_FILE))
+
+    @cached_property
+    def money(self) -> MoneyStore:
+        """Holds, settlements, the journal, limits, tasks."""
+        return SqlMoneyStore(self.databases.money_writer, dialect=self.databases.money.dialect.name)
+
+    @cached_property
+    def reports(self) -> CostReports:
+        """What business cost."""
+        return SqlCostReports(self.databases.money)
+
+    @cached_property
+    def bindings(self) -> BindingStore:
+        """Which model fills which role."""
+        return SqlBindingStore(self.databases.runs_writer, clock=self._ambient.clock)
+
+    @cached_property
+    def runs(self) -> RunStore:
+        """The runs of the organisation."""
+        return SqlRunStore(
+            self.databases.runs_writer,
+            organisation=self.organisation,
+            clock=self._ambient.clock,
+            new_id=lambda: new_run_id(self._ambient.clock(), secrets.randbits(64)),
+        )
+
+    @cached_property
+    def leases(self) -> HoldLeases:
+        """Keeps the holds of calls in flight alive."""
+        return HoldLeases(self.money, clock=self._ambient.clock)
+
+    @cached_property
+    def connections(self) -> EndpointConnections:
+        """Endpoints, with the servers of local models."""
+        return EndpointConnections(
+            folder=self.project.folder if self.project else Path.cwd(),
+            environment=self._ambient.environment,
+            local_models=LocalModelServers(self.settings.home / "logs"),
+        )
+
+    @cached_property
+    def model_call(self) -> ModelCall:
+        """The one metered call."""
+        return ModelCall(
+            router=BoundRouter(self.bindings, self.catalogue),
+            connections=self.connections,
+            money=self.money,
+            prices=lambda: self.prices,
+            leases=self.leases,
+            clock=self._ambient.clock,
+            monotonic=self._ambient.monotonic,
+            new_id=self._ambient.new_id,
+        )
+
+    @cached_property
+    def schema(self) -> Schema | None:
+        """The project's ontology; None where it names none."""
+        path = self.project.ontology_path if self.project else None
+        return load_schema(path) if path else None
+
+    @cached_property
+    def entities(self) -> EntityStore:
+        """Things and what is said of them."""
+        return SqlEntityStore.open(self.databases.memory, self._ambient.clock)
+
+    @cached_property
+    def memory(self) -> MemoryStore:
+        """What was learned. Imports the vector index, so only where it is needed."""
+        from memory.chroma_index import ChromaIndex
+        from memory.wordllama_embedder import WordLlamaEmbedder
+
+        return MemoryStore(
+            self.databases.memory,
+            ChromaIndex(self.settings.home / "vectors"),
+            WordLlamaEmbedder(),
+            self._ambient.clock,
+            self._ambient.new_id,
+        )
+
+    @cached_property
+    def engine(self) -> EmbeddedEngine:
+        """What runs workflows in this process."""
+        return EmbeddedEngine(
+            organisation=self.organisation,
+            owner=self._ambient.owner,
+            runs=self.runs,
+            services_for=self._services_for,
+            saver_for=self._saver_for,
+            on_ended=self._record_outcome,
+        )
+
+    async def binding_version(self) -> BindingVersion:
+        """The bindings in force; the project's file becomes the first version where there is none yet."""
+        current = await self.bindings.current(self.organisation)
+        if current is not None:
+            return current
+        path = self.project.bindings_path if self.project else None
+        seed = read_bindings(path, self.catalogue) if path else BindingsFile()
+        reason = f"seeded from {path.name}" if path else "nothing bound yet"
+        return await self.bindings.add(
+            self.organisation, seed, made_by=self.settings.person, reason=reason, replaces=None
+        )
+
+    def _services_for(self, run: RunIdentity, on_event: OnRunEvent) -> NodeServices:
+        ledger = SqlRunLedger(
+            LedgerOfRun(run.run_id, run.task_id, run.organisation, run.person, run.workflow),
+            self.databases.money_writer,
+            self.reports,
+            self._ambient.clock,
+        )
+        return NodeServices(
+            model_call=self.model_call,
+            resolve=self._resolve,
+            findings=lambda: self._findings,
+            ledger=ledger,
+            start_task=self.money.start_task,
+            on_event=on_event,
+            clock=self._ambient.clock,
+            monotonic=self._ambient.monotonic,
+            sleep=asyncio.sleep,
+            random=self._ambient.random,
+            stream=self._stream,
+        )
+
+    @cached_property
+    def _findings(self) -> FindingsStore | None:
+        if self.schema is None:
+            return None
+        from harness.remembering import FindingsInMemory
+
+        return FindingsInMemory(self.schema, self.entities, self.memory)
+
+    def _resolve(self, name: str) -> Callable[..., Any]:
+        if self.project is None:
+            raise NameUnknown("tool or code", name)
+        return self.project.resolve_callable(name)
+
+    def _saver_for(self, person: str) -> Any:
+        # Imports langgraph, which only what runs a graph may pay for.
+        from harness.storage.checkpoint_saver import SqlCheckpointSaver
+
+        return SqlCheckpointSaver(
+            self.databases.runs_writer, organisation=self.organisation, person=person, clock=self._ambient.clock
+        )
+
+    async def _record_outcome(self, run: Run, spec: WorkflowSpec, state: JsonObject) -> None:
+        """Say how the run's own task ended, where the workflow names the key that says so."""
+        if spec.outcome is None:
+            return
+        now = self._ambient.clock()
+        await self.money.end_task(
+            Task(
+                task_id=run.task_id,
+                organisation=run.organisation,
+                person=run.person,
+                kind=run.workflow,
+                key="",
+                run_id=run.run_id,
+                workflow=run.workflow,
+                parent_id=None,
+                started_at=run.started_at or now,
+                success=_is_true(state, spec.outcome),
+                evidence=f"state key {spec.outcome}",
+                ended_at=now,
+            )
+        )
+
+
+def _is_true(state: JsonObject, name: str) -> bool:
+    try:
+        return value_at(name, state) is True
+    except NameUnknown:
+        return False

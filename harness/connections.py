@@ -1,0 +1,80 @@
+"""Opens endpoints: dialect, transport, address and key. One of the few places that read a key from the environment."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from harness.dialects.dialect import Dialect
+from harness.dialects.httpx_transport import HttpxTransport
+from harness.dialects.openai_chat import OpenAIChat
+from harness.dialects.scripted_transport import ScriptedTransport
+from harness.dialects.transport import Transport
+from harness.exceptions import KeyRefused
+from harness.local_models.launcher import LocalModelServers
+from harness.model_call import Connection
+from harness.models.catalogue import DialectName, Endpoint
+from harness.routing.decision import Target
+
+# A scripted endpoint has no address; its transport answers whatever it is asked.
+_SCRIPTED_URL = "http://scripted.invalid/v1"
+
+
+class EndpointConnections:
+    """Implements the metered call's `Connections`; transports are kept, keys are read at each opening.
+
+    Args:
+        folder: where relative paths of GGUF files and scripted replies start.
+    """
+
+    def __init__(self, *, folder: Path, environment: Mapping[str, str], local_models: LocalModelServers) -> None:
+        self._folder = folder
+        self._environment = environment
+        self._local_models = local_models
+        self._dialects: dict[DialectName, Dialect] = {DialectName.OPENAI_CHAT: OpenAIChat()}
+        self._transports: dict[tuple[str, str], Transport] = {}
+
+    async def open(self, target: Target) -> Connection:
+        """See the port."""
+        endpoint = target.endpoint
+        return Connection(
+            dialect=self._dialects[endpoint.dialect],
+            transport=self._transport(target.endpoint_name, endpoint),
+            base_url=await self._base_url(target),
+            api_key=self._key(target.endpoint_name, endpoint),
+        )
+
+    async def close(self) -> None:
+        """Close transports and end local servers; idempotent."""
+        transports, self._transports = list(self._transports.values()), {}
+        for transport in transports:
+            await transport.close()
+        await self._local_models.close()
+
+    def _transport(self, name: str, endpoint: Endpoint) -> Transport:
+        # By its content too: an endpoint that was bound anew under its old name is another one.
+        key = (name, endpoint.model_dump_json())
+        transport = self._transports.get(key)
+        if transport is None:
+            scripted = endpoint.scripted_replies
+            transport = ScriptedTransport(name, self._folder / scripted) if scripted else HttpxTransport(name)
+            self._transports[key] = transport
+        return transport
+
+    async def _base_url(self, target: Target) -> str:
+        endpoint = target.endpoint
+        if endpoint.base_url is not None:
+            return endpoint.base_url
+        if endpoint.gguf is not None:
+            model = target.model
+            return await self._local_models.base_url(self._gguf(endpoint.gguf), model.wire_name, model.context_tokens)
+        return _SCRIPTED_URL
+
+    def _gguf(self, named: str) -> str:
+        return named if named.startswith("package:") else str(self._folder / Path(named).expanduser())
+
+    def _key(self, name: str, endpoint: Endpoint) -> str | None:
+        if endpoint.api_key_env is None:
+            return None
+        key = self._environment.get(endpoint.api_key_env, "").strip()
+        if not key:
+            raise KeyRefused(name, f"no key: set the environment variable {endpoint.api_key_env}")
+        return key

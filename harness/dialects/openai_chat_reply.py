@@ -1,0 +1,144 @@
+"""A chat completion as a neutral reply. Streams are put together first and then read here too, so both read alike."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+
+from harness.dialects.openai_chat_usage import usage_of
+from harness.dialects.wire_json import first_text, object_at, objects_at, text_at
+from harness.exceptions import Broken
+from harness.json_values import Json, JsonObject
+from harness.models.messages import (
+    Message,
+    ModelReply,
+    Part,
+    ReasoningPart,
+    RefusalPart,
+    StopReason,
+    TextPart,
+    ToolCallPart,
+)
+
+REASONING_FIELDS = ("reasoning_content", "reasoning")
+
+_REQUEST_ID_HEADERS = ("x-request-id", "request-id", "apim-request-id", "x-amzn-requestid", "mistral-correlation-id")
+
+_STOP_REASONS = {
+    "": StopReason.STOP,
+    "stop": StopReason.STOP,
+    "stop_sequence": StopReason.STOP,
+    "end_turn": StopReason.STOP,
+    "eos": StopReason.STOP,
+    "complete": StopReason.STOP,
+    "completed": StopReason.STOP,
+    "tool_calls": StopReason.TOOL,
+    "tool_call": StopReason.TOOL,
+    "tool_use": StopReason.TOOL,
+    "function_call": StopReason.TOOL,
+    "length": StopReason.LENGTH,
+    "max_tokens": StopReason.LENGTH,
+    "model_length": StopReason.LENGTH,
+    "model_context_window_exceeded": StopReason.CONTEXT,
+    "refusal": StopReason.REFUSAL,
+    "content_filter": StopReason.FILTER,
+    "content_filtered": StopReason.FILTER,
+    "safety": StopReason.FILTER,
+    "recitation": StopReason.FILTER,
+    "error": StopReason.BROKEN,
+    "abort": StopReason.BROKEN,
+    "insufficient_system_resource": StopReason.BROKEN,
+    "malformed_function_call": StopReason.BROKEN,
+}
+
+
+def reply_of(completion: JsonObject, headers: Mapping[str, str], endpoint_name: str) -> ModelReply:
+    """The neutral reply that a whole completion holds; of several choices the first.
+
+    Raises:
+        Broken: it has no choice.
+    """
+    request_id = request_id_of(headers) or text_at(object_at(completion, "x_groq"), "id") or None
+    choices = objects_at(completion, "choices")
+    if not choices:
+        raise Broken(endpoint_name, "the completion has no choices", request_id=request_id)
+    message = object_at(choices[0], "message")
+    parts = (*_reasoning(message), *_words(message), *_tool_calls(message, text_at(completion, "id")))
+    raw_stop = choices[0].get("finish_reason")
+    stop_raw = raw_stop if isinstance(raw_stop, str) else None
+    return ModelReply(
+        message=Message(role="assistant", parts=parts),
+        stop=_stop_reason(stop_raw, parts),
+        stop_raw=stop_raw,
+        usage=usage_of(completion),
+        model=text_at(completion, "model"),
+        request_id=request_id,
+        raw=completion,
+    )
+
+
+def request_id_of(headers: Mapping[str, str]) -> str | None:
+    """How the provider's support calls this exchange."""
+    return next((headers[name] for name in _REQUEST_ID_HEADERS if headers.get(name)), None)
+
+
+def texts_of(content: Json) -> tuple[str, str]:
+    """The words and the thoughts of a turn's content: a text, or Mistral's list of parts."""
+    if isinstance(content, str):
+        return content, ""
+    if not isinstance(content, list):
+        return "", ""
+    words: list[str] = []
+    thoughts: list[str] = []
+    for part in content:
+        if isinstance(part, str):
+            words.append(part)
+        elif isinstance(part, dict):
+            words.append(text_at(part, "text"))
+            thoughts += [text_at(piece, "text") for piece in objects_at(part, "thinking")]
+            thoughts.append(text_at(part, "thinking"))
+    return "".join(words), "".join(thoughts)
+
+
+def _reasoning(message: JsonObject) -> list[Part]:
+    text = first_text(message, REASONING_FIELDS) or texts_of(message.get("content"))[1]
+    return [ReasoningPart(text=text)] if text else []
+
+
+def _words(message: JsonObject) -> list[Part]:
+    words, refusal = texts_of(message.get("content"))[0], text_at(message, "refusal")
+    parts: list[Part] = [TextPart(text=words)] if words else []
+    return [*parts, RefusalPart(text=refusal)] if refusal else parts
+
+
+def _tool_calls(message: JsonObject, reply_id: str) -> Sequence[Part]:
+    calls = objects_at(message, "tool_calls")
+    legacy = object_at(message, "function_call")
+    if text_at(legacy, "name"):
+        calls.append({"function": legacy})
+    return [_tool_call(call, f"{reply_id}/{place}") for place, call in enumerate(calls)]
+
+
+def _tool_call(call: JsonObject, place: str) -> ToolCallPart:
+    # A custom tool's input is free text; a function's arguments are JSON text, from some servers an object. Others
+    # send both fields and leave one of them empty.
+    custom = object_at(call, "custom")
+    is_custom = bool(text_at(custom, "name"))
+    function = custom if is_custom else object_at(call, "function")
+    name, given = text_at(function, "name"), function.get("input" if is_custom else "arguments")
+    arguments = given if isinstance(given, str) else "" if given is None else json.dumps(given, ensure_ascii=False)
+    return ToolCallPart(call_id=text_at(call, "id") or _made_id(place, name, arguments), name=name, arguments=arguments)
+
+
+def _made_id(place: str, name: str, arguments: str) -> str:
+    """An id for a call that came without one: the same for the same call, and within every provider's rule."""
+    return hashlib.sha256(f"{place}/{name}/{arguments}".encode()).hexdigest()[:9]
+
+
+def _stop_reason(raw: str | None, parts: tuple[Part, ...]) -> StopReason:
+    neutral = StopReason.UNKNOWN if raw is None else _STOP_REASONS.get(raw.lower(), StopReason.UNKNOWN)
+    if neutral is not StopReason.STOP:
+        return neutral
+    # The wire says "stop" when a model declined, and some servers say it when they call a tool.
+    if any(isinstance(part, RefusalPart) for part in parts):
+        return StopReason.REFUSAL
+    return StopReason.TOOL if any(isinstance(part, ToolCallPart) for part in parts) else neutral

@@ -1,0 +1,42 @@
+"""Keeps the lease of a run while this process advances it, and stops advancing when it is lost."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+from harness.engines.run_store import RunStore
+from harness.exceptions import RunError
+
+
+@asynccontextmanager
+async def renewed_lease(runs: RunStore, run_id: str, *, owner: str, lease_seconds: float) -> AsyncGenerator[None]:
+    """Renew the lease a few times within its length; the body is cancelled when somebody else took the run.
+
+    Raises:
+        LeaseHeld, RunInterrupted: the lease was lost.
+    """
+    body = asyncio.current_task()
+    assert body is not None
+    lost: list[RunError] = []
+
+    async def renew() -> None:
+        while True:
+            await asyncio.sleep(lease_seconds / 3)
+            try:
+                await runs.renew(run_id, owner=owner, lease_seconds=lease_seconds)
+            except RunError as error:
+                lost.append(error)
+                body.cancel()
+                return
+
+    renewer = asyncio.create_task(renew())
+    try:
+        yield
+    except asyncio.CancelledError:
+        if lost:
+            body.uncancel()
+            raise lost[0] from None
+        raise
+    finally:
+        renewer.cancel()
+        await asyncio.gather(renewer, return_exceptions=True)

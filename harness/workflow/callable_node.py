@@ -1,0 +1,65 @@
+"""Tool and code nodes: a registered callable with typed arguments and a typed result.
+
+Arguments are validated by the callable's own annotations, the result is turned into plain JSON by its return
+annotation; so a project's functions are ordinary typed functions that know nothing of checkpoints.
+"""
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
+
+import inspect
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import Any, get_type_hints
+
+import anyio.to_thread
+from pydantic import TypeAdapter, ValidationError
+
+from harness.exceptions import CallableRefused
+from harness.json_values import Json, plain_json
+from harness.workflow.node_context import NodeContext
+from harness.workflow.state_values import argument_value
+
+
+@lru_cache(maxsize=512)
+def _signature(function: Callable[..., Any]) -> tuple[dict[str, TypeAdapter[Any]], str | None, TypeAdapter[Any]]:
+    """Adapters for the parameters, the name of the one that takes the context, the adapter for the result."""
+    hints = get_type_hints(function, include_extras=True)
+    context = next((name for name, hint in hints.items() if hint is NodeContext), None)
+    adapters = {
+        name: TypeAdapter(hints.get(name, Any)) for name in inspect.signature(function).parameters if name != context
+    }
+    return adapters, context, TypeAdapter(hints.get("return", Any))
+
+
+async def call_registered(
+    name: str,
+    function: Callable[..., Any],
+    arguments: Mapping[str, Json],
+    values: Mapping[str, Json],
+    context: NodeContext,
+) -> Json:
+    """Call a registered function, in a thread unless it is asynchronous, and return its result as plain JSON.
+
+    Raises:
+        CallableRefused: an argument it does not have or that does not fit, or a result that is no JSON.
+        Exception: whatever the function raises.
+    """
+    adapters, context_name, result_adapter = _signature(function)
+    given: dict[str, Any] = {} if context_name is None else {context_name: context}
+    for key, argument in arguments.items():
+        if key not in adapters:
+            raise CallableRefused(name, key, f"it takes {', '.join(adapters) or 'no arguments'}")
+        try:
+            given[key] = adapters[key].validate_python(argument_value(argument, values))
+        except ValidationError as error:
+            raise CallableRefused(name, key, _first_line(error)) from error
+    if inspect.iscoroutinefunction(function):
+        result = await function(**given)
+    else:
+        result = await anyio.to_thread.run_sync(lambda: function(**given))
+    return plain_json(result_adapter.dump_python(result, mode="json", by_alias=True), where=f"result of {name}")
+
+
+def _first_line(error: ValidationError) -> str:
+    first = error.errors(include_url=False)[0]
+    place = ".".join(map(str, first["loc"]))
+    return f"{place}: {first['msg']}" if place else first["msg"]

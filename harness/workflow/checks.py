@@ -1,0 +1,40 @@
+"""Everything that can be known to be wrong with a workflow before it runs; nothing is imported, opened or asked.
+
+That the file is a workflow at all, with no unknown key, is settled when it is loaded.
+"""
+
+from collections.abc import Collection
+
+from harness.exceptions import SpecificationInvalid
+from harness.workflow.graph_checks import check_graph
+from harness.workflow.loading import LoadedWorkflow
+from harness.workflow.node_checks import IsBound, check_node, check_state
+from harness.workflow.problems import Problems
+
+__all__ = ["IsBound", "check", "require_valid"]
+
+
+def check(loaded: LoadedWorkflow, registry_names: Collection[str], is_bound: IsBound) -> list[str]:
+    """What is wrong, one line a problem, `file:line:column: key: what is wrong, what mends it`; sorted by position.
+
+    Args:
+        registry_names: of the tools and the code that the project registers.
+        is_bound: whether a binding fills a role, asked with workflow, node and role.
+    """
+    problems = Problems(loaded)
+    check_state(loaded.spec, problems)
+    check_graph(loaded.spec, problems)
+    for name in loaded.spec.nodes:
+        check_node(loaded, name, registry_names=registry_names, is_bound=is_bound, problems=problems)
+    return problems.sorted()
+
+
+def require_valid(loaded: LoadedWorkflow, registry_names: Collection[str], is_bound: IsBound) -> None:
+    """Let only a workflow without problems pass.
+
+    Raises:
+        SpecificationInvalid: with all of them.
+    """
+    problems = check(loaded, registry_names, is_bound)
+    if problems:
+        raise SpecificationInvalid(problems)

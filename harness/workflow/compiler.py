@@ -1,0 +1,127 @@
+"""A checked workflow as a LangGraph graph. One of the few modules that import langgraph.
+
+Nodes become `NodeRunner`s, state keys become channels with their reducers, edges become edges: plain ones, ones that
+wait for each other where parallel branches meet, and routers where conditions or bounded loops decide.
+"""
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, TypedDict
+
+from langgraph.graph import END as GRAPH_END
+from langgraph.graph import START, StateGraph
+
+from harness.exceptions import LimitOfRunReached
+from harness.json_values import Json
+from harness.workflow.joins import waiting_sources
+from harness.workflow.loading import LoadedWorkflow
+from harness.workflow.node_runner import ANSWERS, VISITS, NodeRunner
+from harness.workflow.node_services import NodeServices, RunIdentity
+from harness.workflow.spec import END, Edge, Reducer, StateKeySpec, WorkflowSpec
+
+
+def compile_graph(loaded: LoadedWorkflow, run: RunIdentity, services: NodeServices, *, checkpointer: Any) -> Any:
+    """The graph of a checked workflow, ready to run as one thread, whose id is the run's."""
+    spec = loaded.spec
+    graph: StateGraph[Any] = StateGraph(_state_type(spec))
+    for name in spec.nodes:
+        runner: Any = NodeRunner(loaded, name, run, services).__call__
+        graph.add_node(name, runner)
+    for start in spec.start:
+        graph.add_edge(START, start)
+    meetings = waiting_sources(spec)
+    for target, sources in sorted(meetings.items()):
+        graph.add_edge(sorted(sources), target)
+    for source in spec.nodes:
+        _add_edges(graph, spec, source, meetings, run.run_id)
+    return graph.compile(checkpointer=checkpointer)
+
+
+def _add_edges(
+    graph: "StateGraph[Any]", spec: WorkflowSpec, source: str, meetings: Mapping[str, frozenset[str]], run_id: str
+) -> None:
+    edges = [edge for edge in spec.edges if edge.source == source]
+    if not edges:
+        graph.add_edge(source, GRAPH_END)
+    elif edges[0].when is None and not any(_bounded(spec, target) for target in edges[0].target):
+        for target in edges[0].target:
+            if source not in meetings.get(target, frozenset()):
+                graph.add_edge(source, _name(target))
+    else:
+        targets = {_name(target) for edge in edges for target in edge.target}
+        graph.add_conditional_edges(source, _router(spec, source, edges, run_id), sorted(targets))
+
+
+def _router(
+    spec: WorkflowSpec, source: str, edges: list[Edge], run_id: str
+) -> Callable[[Mapping[str, Any]], list[str]]:
+    """The first edge that holds; one whose target has had all its visits does not."""
+
+    def route(state: Mapping[str, Any]) -> list[str]:
+        blocked = 0
+        for edge in edges:
+            if edge.when is not None and state.get(edge.when.key) != edge.when.equals:
+                continue
+            blocked = max((_visits_used_up(spec, target, state) for target in edge.target), default=0)
+            if not blocked:
+                return [_name(target) for target in edge.target]
+        if blocked:
+            raise LimitOfRunReached(run_id, f"max_visits after node {source!r}", blocked)
+        return [GRAPH_END]
+
+    return route
+
+
+def _visits_used_up(spec: WorkflowSpec, target: str, state: Mapping[str, Any]) -> int:
+    """The target's `max_visits` if it had that many, else 0."""
+    most = spec.nodes[target].max_visits if target in spec.nodes else None
+    return most if most is not None and state[VISITS].get(target, 0) >= most else 0
+
+
+def _bounded(spec: WorkflowSpec, target: str) -> bool:
+    return target in spec.nodes and spec.nodes[target].max_visits is not None
+
+
+def _name(target: str) -> str:
+    return GRAPH_END if target == END else target
+
+
+def _state_type(spec: WorkflowSpec) -> Any:
+    """The channels: the workflow's keys and our own bookkeeping."""
+    keys: dict[str, Any] = {key: _channel(each) for key, each in spec.state.items()}
+    keys[VISITS] = Annotated[dict[str, int], _count_up]
+    keys[ANSWERS] = Annotated[dict[str, Json], _merged]
+    return TypedDict(f"State_{spec.workflow}", keys)  # pyright: ignore[reportArgumentType]
+
+
+def _channel(spec: StateKeySpec) -> Any:
+    reducers: dict[Reducer, Callable[[Any, Any], Any]] = {
+        Reducer.APPEND: _joined,
+        Reducer.MERGE: _merged,
+        Reducer.ADD: _added,
+        Reducer.LAST: _last,
+    }
+    return Any if spec.reducer is None else Annotated[Any, reducers[spec.reducer]]
+
+
+def _joined(before: list[Json] | None, after: list[Json] | None) -> list[Json]:
+    return [*(before or []), *(after or [])]
+
+
+def _merged(before: dict[str, Json] | None, after: dict[str, Json] | None) -> dict[str, Json]:
+    return {**(before or {}), **(after or {})}
+
+
+def _added(before: float | None, after: float | None) -> float:
+    return (before or 0) + (after or 0)
+
+
+def _last(_before: Json, after: Json) -> Json:
+    return after
+
+
+def _count_up(before: dict[str, int] | None, after: dict[str, int] | None) -> dict[str, int]:
+    counted = dict(before or {})
+    for name, visits in (after or {}).items():
+        counted[name] = counted.get(name, 0) + visits
+    return counted

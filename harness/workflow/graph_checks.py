@@ -1,0 +1,93 @@
+"""What must hold between the nodes and edges of a workflow: names, reach, bounds of loops, parallel writes."""
+
+from collections.abc import Iterable, Sequence
+from itertools import combinations
+
+from harness.names import nearest_names
+from harness.workflow.joins import uncertain_meetings
+from harness.workflow.loading import KeyPath
+from harness.workflow.parallel import Graph, cycles_without, graph_of
+from harness.workflow.problems import Problems
+from harness.workflow.spec import END, Reducer, WorkflowSpec
+from harness.workflow.value_types import reducer_fits
+
+
+def check_graph(spec: WorkflowSpec, problems: Problems) -> None:
+    """Note what is wrong with the graph."""
+    if END in spec.nodes:
+        problems.add(("nodes", END), f"{END!r} is where a run ends and cannot name a node: rename it")
+    _check_targets(spec, ("start",), spec.start, problems)
+    for place, edge in enumerate(spec.edges):
+        if edge.source not in spec.nodes:
+            problems.add(("edges", place, "from"), unknown("node", edge.source, spec.nodes))
+        _check_targets(spec, ("edges", place, "to"), edge.target, problems)
+    _check_dead_edges(spec, problems)
+    graph = graph_of(spec)
+    for name in spec.nodes:
+        if name not in graph.reachable and name != END:
+            problems.add(("nodes", name), "no edge leads here from a start: add one, or remove the node")
+    _check_loops(spec, graph, problems)
+    _check_parallel_writes(spec, graph, problems)
+    for meeting, name in uncertain_meetings(spec):
+        reason = f"{meeting!r} waits for the parallel branches that meet there, but a condition here can lead past it"
+        problems.add(("nodes", name), f"{reason}: choose after {meeting!r}, or skip nodes by their `when`")
+
+
+def unknown(kind: str, name: str, known: Iterable[str]) -> str:
+    """Words for a name that does not exist."""
+    names = sorted(known)
+    near = nearest_names(name, names)
+    hint = f"did you mean {near[0]!r}?" if near else f"there is {', '.join(names[:8])}" if names else "there is none"
+    return f"no {kind} {name!r}; {hint}"
+
+
+def _check_targets(spec: WorkflowSpec, path: KeyPath, targets: Sequence[str], problems: Problems) -> None:
+    """The targets of a fan-out: each exists, and stands once."""
+    for place, name in enumerate(targets):
+        if name == END and path == ("start",):
+            problems.add((*path, place), f"{END!r} is where a run ends: name the node it starts with")
+        elif name != END and name not in spec.nodes:
+            problems.add((*path, place), unknown("node", name, [*spec.nodes, END]))
+        if name in targets[:place]:
+            problems.add((*path, place), f"{name!r} stands twice: a node runs once in a fan-out")
+    if END in targets and len(targets) > 1 and path != ("start",):
+        problems.add((*path, targets.index(END)), f"{END!r} stands beside other targets: leave it out")
+
+
+def _check_dead_edges(spec: WorkflowSpec, problems: Problems) -> None:
+    always: dict[str, int] = {}
+    for place, edge in enumerate(spec.edges):
+        if edge.source in always:
+            first = f"edges[{always[edge.source]}] always holds and is taken first"
+            problems.add(("edges", place), f"never taken: {first}; to run both, give that one several targets in `to`")
+        elif edge.when is None:
+            always[edge.source] = place
+
+
+def _check_loops(spec: WorkflowSpec, graph: Graph, problems: Problems) -> None:
+    bounded = {name for name, node in spec.nodes.items() if node.max_visits is not None}
+    for loop in cycles_without(graph, bounded):
+        way = " -> ".join([*loop, loop[0]])
+        problems.add(("nodes", loop[0]), f"the loop {way} has no bound: set `max_visits` on one of its nodes")
+
+
+def _check_parallel_writes(spec: WorkflowSpec, graph: Graph, problems: Problems) -> None:
+    writers: dict[str, list[str]] = {}
+    for name in spec.nodes:
+        for key in outputs(spec, name):
+            writers.setdefault(key, []).append(name)
+    for key, names in writers.items():
+        declared = spec.state.get(key)
+        if declared is None or declared.reducer is not None or len(names) == 1:
+            continue
+        for first, second in combinations(names, 2):
+            if frozenset((first, second)) in graph.parallel_pairs:
+                fitting = ", ".join(each for each in Reducer if reducer_fits(each, declared.type))
+                reason = f"{key!r} is written by {first!r} too, which can run at the same time: give it a `reducer`"
+                problems.add(("nodes", second, "output"), f"{reason} in `state` ({fitting})")
+
+
+def outputs(spec: WorkflowSpec, name: str) -> tuple[str, ...]:
+    """The state keys that a node writes."""
+    output = spec.nodes[name].output
+    return () if output is None else (output,) if isinstance(output, str) else output

@@ -1,0 +1,184 @@
+"""A workflow read from its folder: the specification, every file it names, and one digest over all of it.
+
+Files are read once, here: a run stores what was loaded, so that resuming needs no file and a change on disk cannot
+reach a run that has begun. Whether what was loaded makes sense is left to `checks.py`.
+"""
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+from typing import cast
+
+from pydantic import ValidationError
+
+from harness.exceptions import SpecificationInvalid
+from harness.json_values import Json, JsonObject, digest_of
+from harness.workflow.spec import ModelNode, WorkflowSpec
+from ontology.exceptions import YamlInvalid
+from ontology.yaml_documents import YamlDocument, parse_yaml, validation_problems
+
+MAX_FILE_BYTES = 1_000_000
+FORMAT = 1
+
+KeyPath = tuple[str | int, ...]
+
+
+@dataclass(frozen=True)
+class LoadedWorkflow:
+    """A workflow that needs no file any more.
+
+    Args:
+        name: what messages call the workflow's file, usually its path; empty where Python wrote the specification.
+        text: the file as it was written; only places in messages are taken from it.
+        files: the contents of the files that the specification names, by the name it uses.
+        digest: over the specification's meaning and the files; comments and spelled-out defaults do not change it.
+    """
+
+    spec: WorkflowSpec
+    name: str
+    text: str = field(repr=False)
+    files: Mapping[str, str] = field(repr=False)
+    digest: str
+
+    @cached_property
+    def document(self) -> YamlDocument:
+        """The file with the place of every key."""
+        return parse_yaml(self.text, name=self.name)
+
+    def file_place(self, named: str) -> str:
+        """What messages call a file that the specification names."""
+        return str(Path(self.name).parent / named)
+
+    def to_json(self) -> JsonObject:
+        """What a run stores.
+
+        The specification is written out with its defaults, so that a later version with other defaults runs it
+        as it was.
+        """
+        return {
+            "format": FORMAT,
+            "name": self.name,
+            "text": self.text,
+            "files": cast("Json", dict(self.files)),
+            "digest": self.digest,
+            "spec": self.spec.model_dump(mode="json", by_alias=True),
+        }
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, object]) -> "LoadedWorkflow":
+        """What a run stored; the digest stays the one it was stored with.
+
+        Raises:
+            SpecificationInvalid: it was stored in a format this version does not read.
+        """
+        try:
+            if value["format"] != FORMAT:
+                raise SpecificationInvalid([f"stored workflow: format {value['format']!r} is not known: upgrade"])
+            files = cast("Mapping[str, object]", value["files"])
+            return cls(
+                spec=WorkflowSpec.model_validate(value["spec"]),
+                name=str(value["name"]),
+                text=str(value["text"]),
+                files={name: str(content) for name, content in files.items()},
+                digest=str(value["digest"]),
+            )
+        except (KeyError, AttributeError, ValidationError) as error:
+            raise SpecificationInvalid([f"stored workflow: cannot be read: {error}"]) from error
+
+
+def load_workflow(path: Path) -> LoadedWorkflow:
+    """Read a workflow and the files it names; each name stays inside the workflow's folder.
+
+    Raises:
+        SpecificationInvalid: the file cannot be read, is not a workflow, or names a file that cannot be had.
+    """
+    name = str(path)
+    try:
+        text = _text_of(path)
+        document = parse_yaml(text, name=name)
+    except _FileRefused as refused:
+        raise SpecificationInvalid([f"{name}:1:1: {refused}"]) from refused
+    except YamlInvalid as invalid:
+        raise SpecificationInvalid(invalid.problems) from invalid
+    try:
+        spec = WorkflowSpec.model_validate(document.value)
+    except ValidationError as error:
+        raise SpecificationInvalid(validation_problems(document, error, WorkflowSpec)) from error
+    files: dict[str, str] = {}
+    problems: list[str] = []
+    for key_path, named in named_files(spec):
+        try:
+            files.setdefault(named, _text_of(_inside(path.parent, named)))
+        except _FileRefused as refused:
+            problems.append(document.problem(key_path, f"{named!r} {refused}"))
+    if problems:
+        raise SpecificationInvalid(problems)
+    return LoadedWorkflow(spec, name, text, files, workflow_digest(spec, files))
+
+
+def workflow_from_spec(spec: WorkflowSpec, files: Mapping[str, str] | None = None) -> LoadedWorkflow:
+    """A workflow that Python wrote, with the contents of the files it names."""
+    held = dict(files or {})
+    return LoadedWorkflow(spec, "", "", held, workflow_digest(spec, held))
+
+
+def workflow_digest(spec: WorkflowSpec, files: Mapping[str, str]) -> str:
+    """SHA-256 over what the workflow says; a key added to the format later does not change it for older files."""
+    meaning = spec.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+    return digest_of({"spec": meaning, "files": dict(files)})
+
+
+def named_files(spec: WorkflowSpec) -> Iterator[tuple[KeyPath, str]]:
+    """Every file that the specification names, with the key that names it."""
+    for name, node in spec.nodes.items():
+        if isinstance(node, ModelNode):
+            schema = node.output_schema if isinstance(node.output_schema, str) else None
+            named = {"prompt": node.prompt, "system": node.system, "examples": node.examples, "schema": schema}
+            for key, value in named.items():
+                if value is not None:
+                    yield ("nodes", name, key), value
+
+
+class _FileRefused(Exception):
+    """A named file that is not read; the text says why and what mends it."""
+
+
+def _inside(folder: Path, named: str) -> Path:
+    """The file of a name in a folder; links are followed and must end inside it too."""
+    pure = PurePosixPath(named)
+    if not named or "\\" in named or ":" in named or "\0" in named or pure.is_absolute() or ".." in pure.parts:
+        raise _FileRefused("leaves the workflow's folder: name a file inside it, with `/` between the parts")
+    try:
+        root = folder.resolve(strict=True)
+        found = (root / pure).resolve(strict=True)
+    except (OSError, RuntimeError) as error:
+        raise _FileRefused(f"cannot be read: {_words(error)}") from error
+    if not found.is_relative_to(root):
+        raise _FileRefused("is a link that leaves the workflow's folder: copy the file into it")
+    return found
+
+
+def _text_of(path: Path) -> str:
+    """The text of a UTF-8 file of bounded size; only regular files, because a pipe would never end."""
+    try:
+        if not path.is_file():
+            raise _FileRefused("is not a file" if path.exists() else "cannot be read: there is no such file")
+        with path.open("rb") as file:
+            data = file.read(MAX_FILE_BYTES + 1)
+    except OSError as error:
+        raise _FileRefused(f"cannot be read: {_words(error)}") from error
+    if len(data) > MAX_FILE_BYTES:
+        raise _FileRefused(f"is larger than {MAX_FILE_BYTES:,} bytes")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise _FileRefused(
+            f"is not UTF-8: byte 0x{data[error.start]:02x} on line {line}: save the file as UTF-8"
+        ) from error
+
+
+def _words(error: Exception) -> str:
+    return os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error)

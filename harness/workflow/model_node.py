@@ -1,0 +1,137 @@
+"""A model node: prompt in, text or a validated value out, through the one metered call."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from harness.exceptions import AnswerInvalid
+from harness.json_values import Json, JsonObject
+from harness.ledger.entries import CallContext
+from harness.model_call import Answer, OnEvent
+from harness.models.messages import (
+    Message,
+    ModelRequest,
+    OutputSchema,
+    RefusalPart,
+    StopReason,
+    StreamEvent,
+    TextDelta,
+    assistant,
+    system,
+    user,
+)
+from harness.workflow.answers import Accepted, Rejected, read_answer
+from harness.workflow.events import CallAnswered, Words
+from harness.workflow.loading import LoadedWorkflow
+from harness.workflow.node_context import ModelAnswer
+from harness.workflow.node_files import examples, output_schema
+from harness.workflow.node_services import NodeServices, RunIdentity
+from harness.workflow.prompts import render_prompt
+from harness.workflow.spec import Example, ModelNode, OnInvalid
+
+
+@dataclass(frozen=True, slots=True)
+class ModelNodeResult:
+    """The node's value for one item, and who answered."""
+
+    value: Json
+    answer: ModelAnswer
+
+
+class ModelNodeRunner:
+    """Asks for one node of one workflow; its files are read once."""
+
+    def __init__(self, loaded: LoadedWorkflow, name: str, node: ModelNode) -> None:
+        self.name = name
+        self.node = node
+        self._workflow = loaded.spec.workflow
+        self._prompt = loaded.files[node.prompt]
+        self._system = loaded.files[node.system] if node.system else None
+        self._examples: tuple[Example, ...] = examples(loaded, node)
+        self._schema: JsonObject | None = output_schema(loaded, name, node)
+
+    def request(self, values: Mapping[str, Json]) -> ModelRequest:
+        """What is asked, for these values of the state and the item."""
+        prompt = render_prompt(
+            self._prompt,
+            values,
+            system=self._system,
+            documents=self.node.documents,
+            max_characters=self.node.max_characters,
+        )
+        messages: list[Message] = [system(prompt.system)] if prompt.system else []
+        for example in self._examples:
+            messages += [user(example.user), assistant(example.assistant)]
+        schema = OutputSchema(name=_schema_name(self.name), json_schema=self._schema) if self._schema else None
+        return ModelRequest(
+            messages=(*messages, user(prompt.user)),
+            max_output_tokens=self.node.max_output_tokens,
+            output_schema=schema,
+            temperature=self.node.temperature,
+        )
+
+    async def run(
+        self, values: Mapping[str, Json], path: str, task_id: str, run: RunIdentity, services: NodeServices
+    ) -> ModelNodeResult:
+        """Ask and read the answer.
+
+        Raises:
+            AnswerInvalid: it stays outside the schema, and the node does not say to go on without.
+            HarnessError: what the metered call raises.
+        """
+        context = CallContext(
+            organisation=run.organisation,
+            person=run.person,
+            team=run.team,
+            task_id=task_id,
+            role=self.node.role,
+            path=path,
+            run_id=run.run_id,
+            workflow=self._workflow,
+            node=self.name,
+        )
+        request = self.request(values)
+        answer = await services.model_call.ask(request, context, resumed=run.resumed, on_event=self._listener(services))
+        services.on_event(_told(self.name, answer))
+        read = self._read(answer)
+        if isinstance(read, Accepted):
+            return ModelNodeResult(read.value, ModelAnswer(answer.model, 1))
+        if self.node.on_invalid is OnInvalid.NULL:
+            return ModelNodeResult(None, ModelAnswer(answer.model, 1))
+        raise AnswerInvalid(self.node.role, answer.model, read.reason)
+
+    def _read(self, answer: Answer) -> Accepted | Rejected:
+        unfinished = _unfinished(answer)
+        if unfinished is not None:
+            return Rejected(unfinished)
+        return read_answer(answer.reply.text, self._schema) if self._schema else Accepted(answer.reply.text)
+
+    def _listener(self, services: NodeServices) -> OnEvent | None:
+        if not services.stream:
+            return None
+
+        def hear(event: StreamEvent) -> None:
+            if isinstance(event, TextDelta):
+                services.on_event(Words(self.name, event.text))
+
+        return hear
+
+
+def _unfinished(answer: Answer) -> str | None:
+    """Why an answer is none, whatever it says: cut off, refused, blocked."""
+    reply = answer.reply
+    if reply.stop is StopReason.LENGTH:
+        return "it was cut at its output limit; raise the node's max_output_tokens or ask for less"
+    refusal = next((part.text for part in reply.message.parts if isinstance(part, RefusalPart)), None)
+    if refusal is not None or reply.stop in {StopReason.REFUSAL, StopReason.FILTER}:
+        return f"the model declined: {refusal or reply.stop_raw}"
+    return None
+
+
+def _told(node: str, answer: Answer) -> CallAnswered:
+    usage = answer.reply.usage
+    return CallAnswered(node, answer.model, usage.input_tokens, usage.output_tokens, answer.cost_usd, answer.replayed)
+
+
+def _schema_name(node: str) -> str:
+    """A name that every vendor takes: letters, digits, `_` and `-`."""
+    return node.replace(".", "_")[:64]

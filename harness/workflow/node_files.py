@@ -1,0 +1,71 @@
+"""What the files of a model node say: its JSON Schema and its worked examples.
+
+Both are YAML, of which JSON is a part. The prompt's templates are read in `prompts.py`.
+"""
+
+from typing import cast
+
+from pydantic import RootModel, ValidationError
+
+from harness.exceptions import SpecificationInvalid
+from harness.json_values import JsonObject
+from harness.workflow.answers import schema_problem
+from harness.workflow.loading import LoadedWorkflow
+from harness.workflow.spec import Example, ModelNode
+from ontology.exceptions import YamlInvalid
+from ontology.yaml_documents import YamlDocument, parse_yaml, validation_problems
+
+
+class _Examples(RootModel[tuple[Example, ...]]):
+    """A list of worked examples."""
+
+
+def output_schema(loaded: LoadedWorkflow, name: str, node: ModelNode) -> JsonObject | None:
+    """The JSON Schema that the node's answers are held to; None where an answer is plain text.
+
+    Args:
+        name: of the node.
+
+    Raises:
+        SpecificationInvalid: it is not a JSON Schema; with the place.
+    """
+    if node.output_schema is None:
+        return None
+    if isinstance(node.output_schema, str):
+        document, prefix = _document(loaded, node.output_schema), ()
+        schema = document.value
+    else:
+        document, prefix = loaded.document, ("nodes", name, "schema")
+        schema = node.output_schema
+    problem = schema_problem(schema)
+    if problem is not None:
+        raise SpecificationInvalid([document.problem((*prefix, *problem.path), problem.reason)])
+    return cast("JsonObject", schema)
+
+
+def examples(loaded: LoadedWorkflow, node: ModelNode) -> tuple[Example, ...]:
+    """The node's worked examples, in their order.
+
+    Raises:
+        SpecificationInvalid: the file is not a list of `user`/`assistant` pairs.
+    """
+    if node.examples is None:
+        return ()
+    document = _document(loaded, node.examples)
+    try:
+        return _Examples.model_validate(document.value).root
+    except ValidationError as error:
+        raise SpecificationInvalid(validation_problems(document, error, Example)) from error
+
+
+def example_place(loaded: LoadedWorkflow, node: ModelNode, place: int) -> str:
+    """Where the answer of an example stands, `file:line:column: key`."""
+    assert node.examples is not None
+    return _document(loaded, node.examples).problem((place, "assistant"), "").removesuffix(": ")
+
+
+def _document(loaded: LoadedWorkflow, named: str) -> YamlDocument:
+    try:
+        return parse_yaml(loaded.files[named], name=loaded.file_place(named))
+    except YamlInvalid as invalid:
+        raise SpecificationInvalid(invalid.problems) from invalid

@@ -1,0 +1,56 @@
+"""What nodes need to run, handed in by the composition root: nothing here is global."""
+
+import random
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from harness.ledger.tasks import Task
+from harness.model_call import ModelCall
+from harness.workflow.events import OnRunEvent
+from harness.workflow.findings import FindingsStore
+from harness.workflow.node_context import RunLedger
+
+
+@dataclass(frozen=True, slots=True)
+class RunIdentity:
+    """Which run this is, who pays and where it works.
+
+    Args:
+        resumed: an earlier process began it, so answers may be in the journal.
+    """
+
+    run_id: str
+    workflow: str
+    task_id: str
+    organisation: str
+    person: str
+    team: str | None
+    working_folder: Path
+    project_folder: Path
+    resumed: bool
+
+
+@dataclass(frozen=True)
+class NodeServices:
+    """The rest of the house, as far as nodes may see it.
+
+    Args:
+        resolve: a registered tool or piece of code by its name.
+        findings: the memory, opened when it is first asked for; None where the project has no ontology.
+        stream: whether models' answers are heard as they arrive.
+    """
+
+    model_call: ModelCall
+    resolve: Callable[[str], Callable[..., Any]]
+    findings: Callable[[], FindingsStore | None]
+    ledger: RunLedger
+    start_task: Callable[[Task], Awaitable[None]]
+    on_event: OnRunEvent
+    clock: Callable[[], datetime]
+    monotonic: Callable[[], float]
+    sleep: Callable[[float], Awaitable[None]]
+    random: random.Random
+    stream: bool = False

@@ -1,0 +1,57 @@
+"""Reading the state: dotted names, arguments that point into it, and whether a value fits its key's type."""
+
+from collections.abc import Mapping
+
+from harness.exceptions import NameUnknown
+from harness.json_values import Json, JsonObject
+from harness.names import nearest_names
+from harness.workflow.spec import StateKeySpec, ValueType
+
+_TYPES: dict[ValueType, tuple[type, ...]] = {
+    ValueType.STRING: (str,),
+    ValueType.INTEGER: (int,),
+    ValueType.NUMBER: (int, float),
+    ValueType.BOOLEAN: (bool,),
+    ValueType.ARRAY: (list,),
+    ValueType.OBJECT: (dict,),
+}
+
+
+def value_at(name: str, values: Mapping[str, Json]) -> Json:
+    """The value under a dotted name, `key` or `key.field.field`.
+
+    Raises:
+        NameUnknown: there is no such key or field.
+    """
+    found: Json = None
+    here: Mapping[str, Json] = values
+    for part in name.split("."):
+        if part not in here:
+            raise NameUnknown("value", name, nearest_names(part, here))
+        found = here[part]
+        here = found if isinstance(found, dict) else {}
+    return found
+
+
+def argument_value(argument: Json, values: Mapping[str, Json]) -> Json:
+    """A plain argument as it is; `{from: name}` as what stands under that name.
+
+    Raises:
+        NameUnknown: nothing stands there.
+    """
+    if isinstance(argument, dict) and argument.keys() == {"from"} and isinstance(argument["from"], str):
+        return value_at(argument["from"], values)
+    return argument
+
+
+def misfit(key: str, value: Json, spec: StateKeySpec | None) -> str | None:
+    """Why a value does not fit its key, in words; None when it does. A key may always hold null."""
+    if spec is None or value is None or spec.type is ValueType.ANY:
+        return None
+    fits = isinstance(value, _TYPES[spec.type]) and not (isinstance(value, bool) and spec.type is not ValueType.BOOLEAN)
+    return None if fits else f"state key {key!r} holds {spec.type.value}, not {type(value).__name__}"
+
+
+def initial_state(keys: Mapping[str, StateKeySpec], inputs: JsonObject) -> JsonObject:
+    """The state before the first node: inputs over defaults."""
+    return {key: spec.default for key, spec in keys.items()} | inputs

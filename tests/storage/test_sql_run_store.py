@@ -1,0 +1,231 @@
+"""Runs are recorded, leased to one owner at a time, and found by the beginning of their id, on both databases."""
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import text
+
+from harness.engines.run_store import NewRun, RunStatus, new_run_id, time_of_run_id, typed_run_id
+from harness.exceptions import LeaseHeld, NameUnknown, RunInterrupted, StateRefused
+from harness.storage.sql_run_store import SqlRunStore
+
+CLAIMING_PROCESS = Path(__file__).with_name("claiming_process.py")
+START = datetime(2026, 11, 28, 9, 30, tzinfo=UTC)
+NEW = NewRun(
+    person="ada",
+    workflow="licence_audit",
+    spec={"nodes": {"classify": {"$": "send"}}},
+    inputs={"who": "Grace's \ud800 é\0"},
+    project="/home/ada/audit",
+    binding_version=3,
+)
+
+
+class Clock:
+    def __init__(self):
+        self.now = START
+
+    def __call__(self):
+        return self.now
+
+    def advance(self, seconds):
+        self.now += timedelta(seconds=seconds)
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def store(writer, clock):
+    chance = iter(range(1000))
+
+    def next_id():
+        clock.advance(1)
+        return new_run_id(clock.now, next(chance))
+
+    return SqlRunStore(writer, organisation="acme", clock=clock, new_id=next_id)
+
+
+def test_a_run_is_pending_until_it_is_claimed_and_keeps_what_it_was_given(store, clock):
+    async def drive():
+        run = await store.record(NEW)
+        assert (run.status, run.owner, run.started_at) == (RunStatus.PENDING, None, None)
+        assert (run.person, run.workflow, run.task_id, run.binding_version_at_start) == (
+            "ada",
+            "licence_audit",
+            run.run_id,
+            3,
+        )
+        assert await store.spec(run.run_id) == NEW.spec
+        assert await store.inputs(run.run_id) == NEW.inputs
+        claimed = await store.claim(run.run_id, owner="one", lease_seconds=30)
+        assert (claimed.status, claimed.owner) == (RunStatus.RUNNING, "one")
+        assert claimed.lease_until == clock.now + timedelta(seconds=30)
+        assert claimed.started_at == clock.now
+
+    asyncio.run(drive())
+
+
+def test_a_live_lease_keeps_others_out_and_an_ended_one_is_taken(store, clock):
+    async def drive():
+        run_id = (await store.record(NEW)).run_id
+        await store.claim(run_id, owner="one", lease_seconds=30)
+        clock.advance(29)
+        with pytest.raises(LeaseHeld) as held:
+            await store.claim(run_id, owner="two", lease_seconds=30)
+        assert held.value.owner == "one"
+        await store.renew(run_id, owner="one", lease_seconds=30)
+        clock.advance(29)
+        assert await store.expired() == []
+        clock.advance(1)
+        assert [run.run_id for run in await store.expired()] == [run_id]
+        assert (await store.claim(run_id, owner="two", lease_seconds=30)).owner == "two"
+        for late in (
+            store.renew(run_id, owner="one", lease_seconds=30),
+            store.release(run_id, owner="one", status=RunStatus.COMPLETED),
+        ):
+            with pytest.raises(LeaseHeld):
+                await late
+        assert (await store.run(run_id)).owner == "two"
+
+    asyncio.run(drive())
+
+
+def test_an_ended_lease_can_be_renewed_while_nobody_took_it(store, clock):
+    async def drive():
+        run_id = (await store.record(NEW)).run_id
+        await store.claim(run_id, owner="one", lease_seconds=30)
+        clock.advance(100)
+        assert (await store.renew(run_id, owner="one", lease_seconds=30)).lease_until > clock.now
+
+    asyncio.run(drive())
+
+
+def test_a_released_run_says_what_became_of_it_and_only_a_completed_one_stays_so(store, engine):
+    async def drive():
+        run_id = (await store.record(NEW)).run_id
+        await store.claim(run_id, owner="one", lease_seconds=30)
+        failed = await store.release(run_id, owner="one", status=RunStatus.FAILED, error="Grace's text broke it")
+        assert (failed.status, failed.owner, failed.error) == (RunStatus.FAILED, None, "Grace's text broke it")
+        assert failed.finished_at is not None
+        with engine.connect() as connection:
+            assert "Grace" not in repr(connection.execute(text("SELECT * FROM runs")).all())
+        with pytest.raises(RunInterrupted):
+            await store.renew(run_id, owner="one", lease_seconds=30)
+        again = await store.claim(run_id, owner="two", lease_seconds=30)
+        assert (again.status, again.error, again.finished_at) == (RunStatus.RUNNING, None, None)
+        assert again.started_at < again.lease_until
+        await store.release(run_id, owner="two", status=RunStatus.COMPLETED)
+        completed = await store.claim(run_id, owner="three", lease_seconds=30)
+        assert (completed.status, completed.owner) == (RunStatus.COMPLETED, None)
+
+    asyncio.run(drive())
+
+
+def test_runs_are_listed_newest_first_by_status_and_workflow(store):
+    async def drive():
+        ids = [(await store.record(NEW)).run_id for _ in range(3)]
+        await store.claim(ids[1], owner="one", lease_seconds=30)
+        assert [run.run_id for run in await store.runs()] == ids[::-1]
+        assert [run.run_id for run in await store.runs(limit=2)] == ids[:0:-1]
+        assert [run.run_id for run in await store.runs(status=RunStatus.RUNNING)] == [ids[1]]
+        assert len(await store.runs(workflow="licence_audit", status=RunStatus.PENDING)) == 2
+        assert await store.runs(workflow="other") == []
+
+    asyncio.run(drive())
+
+
+def test_the_beginning_of_an_id_is_enough_where_no_other_begins_so(store, clock):
+    async def drive():
+        first = (await store.record(NEW)).run_id
+        clock.advance(3600 * 24 * 400)
+        second = (await store.record(NEW)).run_id
+        common = os.path.commonprefix([first, second])
+        unique = first[: len(common) + 1]
+        assert (await store.run(unique.upper())).run_id == first
+        with pytest.raises(NameUnknown) as ambiguous:
+            await store.run(common)
+        assert ambiguous.value.nearest == (second, first)
+        with pytest.raises(NameUnknown) as mistyped:
+            await store.claim(first[:-2] + "zz", owner="one", lease_seconds=1)
+        assert first in mistyped.value.nearest
+        for nothing in ("", "~", "%"):
+            with pytest.raises(NameUnknown):
+                await store.run(nothing)
+
+    asyncio.run(drive())
+
+
+def test_another_organisation_sees_no_run_and_no_payload(store, writer, clock):
+    async def drive():
+        run = await store.record(NEW)
+        payload_id = await store.write_payload(run.run_id, {"a": 1}, subject="grace")
+        assert await store.write_payload(run.run_id, {"a": 1}) == payload_id
+        assert await store.read_payload(payload_id) == {"a": 1}
+        stranger = SqlRunStore(writer, organisation="other", clock=clock, new_id=str)
+        for hidden in (stranger.run(run.run_id), stranger.read_payload(payload_id)):
+            with pytest.raises(NameUnknown):
+                await hidden
+        assert await stranger.runs() == []
+
+    asyncio.run(drive())
+
+
+def test_inputs_that_are_not_json_are_refused_before_anything_is_recorded(store):
+    async def drive():
+        with pytest.raises(StateRefused, match="inputs"):
+            await store.record(NewRun("ada", "w", {}, {"path": Path("/")}, "/", 1))
+        assert await store.runs() == []
+
+    asyncio.run(drive())
+
+
+@pytest.mark.slow
+def test_of_several_processes_that_claim_a_run_exactly_one_wins(store, runs_url):
+    async def record():
+        return [(await store.record(NEW)).run_id for _ in range(25)]
+
+    run_ids = asyncio.run(record())
+    processes = [
+        subprocess.Popen(
+            [sys.executable, str(CLAIMING_PROCESS), runs_url, owner, *run_ids],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        )
+        for owner in ("one", "two", "three")
+    ]
+    for process in processes:
+        assert process.stdout.readline() == "ready\n"
+    for process in processes:
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    won = [json.loads(process.communicate()[0]) for process in processes]
+
+    assert sorted(sum(won, [])) == run_ids
+
+
+@given(
+    st.datetimes(min_value=datetime(2026, 1, 1), max_value=datetime(2500, 1, 1), timezones=st.just(UTC)),
+    st.datetimes(min_value=datetime(2026, 1, 1), max_value=datetime(2500, 1, 1), timezones=st.just(UTC)),
+    st.integers(min_value=0, max_value=2**64),
+)
+def test_run_ids_sort_by_time_and_survive_being_typed(earlier, later, chance):
+    first, second = new_run_id(earlier, chance), new_run_id(later, chance)
+
+    assert len(first) == 16
+    assert typed_run_id(f" {first.upper()} ") == first
+    assert abs(time_of_run_id(first) - earlier) < timedelta(milliseconds=2)
+    if int(earlier.timestamp() * 1000) < int(later.timestamp() * 1000):
+        assert first < second
