@@ -1,8 +1,8 @@
 """A Chroma server for the processes that share a vector folder, which ends when none of them is left.
 
-Run as `python -m memory.chroma_server FOLDER LOCK_DESCRIPTOR` by `chroma_folder`, which decides when one is needed.
-Server and supervisor are one process: it cannot happen that one outlives the other. The descriptor is of `server.lock`,
-held by the starter and inherited here: that lock says, without a gap, whether a server is starting or running.
+Run as `python -m memory.chroma_server FOLDER` by `chroma_folder`, which decides when one is needed. Server and supervisor
+are one process: it cannot happen that one outlives the other. The starter holds `server.lock` and this process inherits
+it, open: that lock says, without a gap, whether a server is starting or running.
 """
 
 # chromadb_rust_bindings ships without types.

@@ -7,68 +7,14 @@ MAX_TERMS = 64
 
 # Words that make a sentence a question, and the small ones around them. They are in nearly every conversation, so that
 # a rare question word outweighs the subject. English for now: words of other languages pass.
-_QUESTION_WORDS = frozenset(
-    [
-        "a",
-        "an",
-        "and",
-        "are",
-        "as",
-        "at",
-        "be",
-        "been",
-        "by",
-        "can",
-        "could",
-        "did",
-        "do",
-        "does",
-        "for",
-        "from",
-        "had",
-        "has",
-        "have",
-        "how",
-        "i",
-        "in",
-        "is",
-        "it",
-        "its",
-        "me",
-        "my",
-        "of",
-        "on",
-        "or",
-        "our",
-        "shall",
-        "should",
-        "that",
-        "the",
-        "their",
-        "them",
-        "they",
-        "this",
-        "to",
-        "us",
-        "was",
-        "we",
-        "were",
-        "what",
-        "whats",
-        "when",
-        "where",
-        "which",
-        "who",
-        "whom",
-        "whose",
-        "why",
-        "will",
-        "with",
-        "would",
-        "you",
-        "your",
-    ]
-)
+# fmt: off
+_QUESTION_WORDS = frozenset((
+    "a", "an", "and", "are", "as", "at", "be", "been", "by", "can", "could", "did", "do", "does", "for", "from", "had",
+    "has", "have", "how", "i", "in", "is", "it", "its", "me", "my", "of", "on", "or", "our", "shall", "should", "that",
+    "the", "their", "them", "they", "this", "to", "us", "was", "we", "were", "what", "whats", "when", "where", "which",
+    "who", "whom", "whose", "why", "will", "with", "would", "you", "your",
+))
+# fmt: on
 
 _WORD = re.compile(r"\w+")
 

@@ -96,6 +96,10 @@ class RecordStore(Protocol):
         """Vectors that are owed, oldest first, from entry ids greater than `after`."""
         ...
 
+    def pending_versions(self, organisation: str) -> set[str]:
+        """Versions that a vector is owed for."""
+        ...
+
     def pending_count(self, organisation: str | None = None) -> int:
         """How many vectors are owed."""
         ...

@@ -89,7 +89,9 @@ class Scope:
                 raise ScopeRefused(f"scope.{level.name}", str(name), "a name is needed")
             _check_text(f"scope.{level.name}", name, MAX_NAME_BYTES, ScopeRefused)
             if not name.isprintable():
-                raise ScopeRefused(f"scope.{level.name}", name, "control characters are not allowed in a name")
+                raise ScopeRefused(
+                    f"scope.{level.name}", name, "control and invisible characters are not allowed in a name"
+                )
 
     def sees(self, other: "Scope") -> bool:
         """Whether a reader in this scope may see what is remembered for the other.

@@ -127,6 +127,12 @@ class SqlRecordStore(RecordStore):
             ]
 
     @override
+    def pending_versions(self, organisation: str) -> set[str]:
+        statement = select(outbox.c.version_id).where(outbox.c.organisation == organisation)
+        with self._engine.connect() as connection:
+            return set(connection.scalars(statement))
+
+    @override
     def pending_count(self, organisation: str | None = None) -> int:
         statement = select(func.count()).select_from(outbox)
         if organisation is not None:

@@ -1,6 +1,6 @@
 """Whether record and vector index agree, and making them agree."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from memory.embedder import Embedder
@@ -52,7 +52,7 @@ class Verifier:
         self._embedder = embedder
         self._writer = writer
 
-    def verify(self, organisations: Iterable[str] | None = None) -> list[Disagreement]:
+    def verify(self, organisations: Sequence[str] | None = None) -> list[Disagreement]:
         """Compare; of all organisations that have records, unless some are named.
 
         Raises:
@@ -62,7 +62,7 @@ class Verifier:
         names = self._store.organisations() if organisations is None else organisations
         return [self._compare(name) for name in names]
 
-    def repair(self, organisations: Iterable[str] | None = None) -> list[Disagreement]:
+    def repair(self, organisations: Sequence[str] | None = None) -> list[Disagreement]:
         """Make what is missing and owed, remove what is an orphan, and compare again."""
         for found in self.verify(organisations):
             if found.orphans:
@@ -75,18 +75,18 @@ class Verifier:
     def _compare(self, organisation: str) -> Disagreement:
         space = self._embedder.space
         self._spaces.check(organisation, space)
-        # The index first, the debts next, the record last: a version written meanwhile is owed or simply not orphaned.
-        stored = set(self._index.ids(organisation, space))
-        owed = {entry.version_id for entry in self._store.pending(_ALL, organisation)}
+        # In this order nothing written meanwhile looks lost: a debt is ticked off only when its vector is there.
         recorded = self._store.version_ids(organisation)
-        known = set(recorded)
+        owed = self._store.pending_versions(organisation)
+        stored = set(self._index.ids(organisation, space))
+        orphans = stored.difference(recorded)
+        if orphans:
+            # Nor does it look orphaned: a version is there before its vector.
+            orphans.difference_update(self._store.version_ids(organisation))
         return Disagreement(
             organisation,
             records=len(recorded),
             pending=len(owed),
             missing=tuple(version for version in recorded if version not in stored and version not in owed),
-            orphans=tuple(sorted(stored - known)),
+            orphans=tuple(sorted(orphans)),
         )
-
-
-_ALL = 2**31 - 1

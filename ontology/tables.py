@@ -77,5 +77,6 @@ assertions = Table(
     Index("ontology_assertions_by_fact", "organisation", "fact_digest"),
     Index("ontology_assertions_by_subject", "organisation", "subject_id", "property"),
     Index("ontology_assertions_by_object", "organisation", "object_id", "property"),
-    Index("ontology_assertions_by_value", "organisation", "property", "value_digest"),
+    # The digest comes before the property: PostgreSQL without statistics took this index to find one name among all.
+    Index("ontology_assertions_by_value", "organisation", "value_digest", "property"),
 )

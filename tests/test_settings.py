@@ -64,7 +64,7 @@ def _around(tmp_path: Path, environment: dict[str, str], user: str | None) -> Su
 
 def plain(settings: Settings, name: str) -> str:
     value: object = getattr(settings, name)
-    return value.get_secret_value() if hasattr(value, "get_secret_value") else str(value)  # pyright: ignore
+    return value.get_secret_value() if hasattr(value, "get_secret_value") else str(value)
 
 
 @pytest.mark.parametrize("name", NAMES)

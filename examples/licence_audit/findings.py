@@ -4,6 +4,7 @@ Every finding names the package, its version and licence file as its source, and
 accepted is remembered as open, without a licence.
 """
 
+import hashlib
 from collections.abc import Iterator, Sequence
 
 from harness.workflow.findings import EntityFinding, Findings, LinkFinding, RecordFinding
@@ -16,8 +17,6 @@ from .inventory import Package
 from .licences import known_licences
 from .obligations import LicenceText, Obligation, ObligationsOfLicence
 from .visible_text import visible_line
-
-_CONFIDENCE = {"agreed": 0.95, "undeclared": 0.8}
 
 
 def findings(
@@ -59,8 +58,8 @@ def source_of(package: Package) -> str:
 
 
 def obligation_id(obligation: Obligation) -> str:
-    """The same for the same place of the same licence's answer."""
-    return f"{obligation.spdx}/{obligation.place + 1}"
+    """The licence and a digest of the words it rests on, so that one duty found twice is one thing."""
+    return f"{obligation.spdx}/{hashlib.sha256(obligation.quote.encode()).hexdigest()[:12]}"
 
 
 def _package_record(verdict: Check, package: Package, author: Author | None) -> RecordFinding:
@@ -76,8 +75,7 @@ def _package_record(verdict: Check, package: Package, author: Author | None) -> 
         quote=_first_words(package.text),
         model=author.model if author else None,
         subjects=(f"Package:{verdict.name}", *licence),
-        confidence=_CONFIDENCE.get(verdict.verdict.value),
-        trust="document",
+        trust="inferred",
     )
 
 
@@ -85,7 +83,7 @@ def _obligation_record(obligation: Obligation, model: str | None, package: Packa
     return RecordFinding(
         text=visible_line(f"{obligation.spdx} asks: {obligation.duty}"),
         source=source_of(package),
-        place=f"obligation {obligation.place + 1}",
+        place=f"obligation {obligation_id(obligation)}",
         quote=obligation.quote,
         model=model,
         subjects=(f"License:{obligation.spdx}", f"Obligation:{obligation_id(obligation)}"),

@@ -52,7 +52,6 @@ class Obligation(_Value):
     package: str
     duty: str
     quote: str
-    place: int
 
 
 class ObligationsOfLicence(_Value):
@@ -85,10 +84,10 @@ def quoted(
 def _kept(text: LicenceText, answer: Duties | None, whole: str) -> ObligationsOfLicence:
     said: Sequence[Duty] = answer.duties if answer is not None else ()
     kept: dict[str, Obligation] = {}
-    for place, each in enumerate(said):
+    for each in said:
         quote = _one_space(each.quote)
         if each.duty.strip() and len(quote.split()) >= MIN_QUOTE_WORDS and quote in whole:
-            obligation = Obligation(spdx=text.spdx, package=text.package, duty=each.duty, quote=quote, place=place)
+            obligation = Obligation(spdx=text.spdx, package=text.package, duty=each.duty, quote=quote)
             kept.setdefault(quote, obligation)
     return ObligationsOfLicence(
         spdx=text.spdx,

@@ -11,6 +11,7 @@ from harness.exceptions import Broken, RequestRefused, Unreachable
 
 MAX_RESPONSE_BYTES = 32_000_000
 CONNECT_TIMEOUT_SECONDS = 10.0
+MAX_PORT = 65_535
 
 # A proxy from the environment is for the world outside: what is served on this machine is never sent through one.
 _LOOPBACK: dict[str, None] = {"all://127.0.0.1": None, "all://localhost": None, "all://[::1]": None}
@@ -60,6 +61,8 @@ class HttpxTransport:
                     request.timeout_seconds, connect=min(CONNECT_TIMEOUT_SECONDS, request.timeout_seconds)
                 ),
             )
+            if (prepared.url.port or 0) > MAX_PORT:
+                raise RequestRefused(self._endpoint_name, f"port {prepared.url.port} is above {MAX_PORT}")
             response = await client.send(prepared, stream=True)
         try:
             yield HttpxStream(response, self._endpoint_name, self._max_response_bytes)
@@ -125,7 +128,14 @@ def _our_errors(endpoint_name: str) -> Generator[None]:
         yield
     except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError) as error:
         raise Unreachable(endpoint_name, f"no connection: {_words(error)}") from error
-    except (httpx.InvalidURL, httpx.UnsupportedProtocol, httpx.LocalProtocolError) as error:
+    # The last two come from the sockets below: a port out of range, a host name that is none.
+    except (
+        httpx.InvalidURL,
+        httpx.UnsupportedProtocol,
+        httpx.LocalProtocolError,
+        OverflowError,
+        UnicodeError,
+    ) as error:
         raise RequestRefused(endpoint_name, f"the request cannot be sent: {_words(error)}") from error
     except httpx.TimeoutException as error:
         raise Broken(endpoint_name, f"timed out after the request left: {_words(error)}") from error

@@ -5,6 +5,7 @@ import json
 from collections.abc import Mapping, Sequence
 
 from harness.dialects.openai_chat_usage import usage_of
+from harness.dialects.request_ids import request_id_of
 from harness.dialects.wire_json import first_text, object_at, objects_at, text_at
 from harness.exceptions import Broken
 from harness.json_values import Json, JsonObject
@@ -20,8 +21,6 @@ from harness.models.messages import (
 )
 
 REASONING_FIELDS = ("reasoning_content", "reasoning")
-
-_REQUEST_ID_HEADERS = ("x-request-id", "request-id", "apim-request-id", "x-amzn-requestid", "mistral-correlation-id")
 
 _STOP_REASONS = {
     "": StopReason.STOP,
@@ -74,11 +73,6 @@ def reply_of(completion: JsonObject, headers: Mapping[str, str], endpoint_name: 
         request_id=request_id,
         raw=completion,
     )
-
-
-def request_id_of(headers: Mapping[str, str]) -> str | None:
-    """How the provider's support calls this exchange."""
-    return next((headers[name] for name in _REQUEST_ID_HEADERS if headers.get(name)), None)
 
 
 def texts_of(content: Json) -> tuple[str, str]:

@@ -6,8 +6,9 @@ The whole completion is read by `openai_chat_reply`, as if it had not been strea
 import json
 from collections.abc import Mapping
 
-from harness.dialects.openai_chat_reply import REASONING_FIELDS, reply_of, request_id_of, texts_of
+from harness.dialects.openai_chat_reply import REASONING_FIELDS, reply_of, texts_of
 from harness.dialects.provider_errors import error_in_answer
+from harness.dialects.request_ids import request_id_of
 from harness.dialects.server_sent_events import EventSplitter, ServerSentEvent
 from harness.dialects.wire_json import first_text, object_at, objects_at, parse_object, text_at
 from harness.exceptions import Broken
@@ -51,7 +52,8 @@ class OpenAIChatStream:
         try:
             chunk = parse_object(data)
         except ValueError as error:
-            raise self._broken(f"an event of the stream cannot be read ({error}): {data[:80]!r}") from error
+            # What the data was is not said: errors are kept where people's text is not.
+            raise self._broken(f"an event of the stream cannot be read ({error}; {len(data)} characters)") from error
         if chunk.get("error") or event.event == "error":
             raise error_in_answer(self._endpoint_name, chunk, self._headers)
         self._completion.add(chunk)
@@ -96,7 +98,7 @@ def completion_of(body: bytes, headers: Mapping[str, str], endpoint_name: str) -
     try:
         completion = parse_object(body)
     except ValueError as error:
-        message = f"the answer cannot be read ({error}): {body[:80]!r}"
+        message = f"the answer cannot be read ({error}; {len(body)} bytes of {headers.get('content-type', 'no type')})"
         raise Broken(endpoint_name, message, request_id=request_id_of(headers)) from error
     if completion.get("error") and not objects_at(completion, "choices"):
         raise error_in_answer(endpoint_name, completion, headers)

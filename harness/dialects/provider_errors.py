@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 
-from harness.dialects.openai_chat_reply import request_id_of
+from harness.dialects.request_ids import request_id_of
 from harness.dialects.wire import WireResponse
 from harness.dialects.wire_json import first_text, object_at, objects_at, parse_json, text_at
 from harness.exceptions import (

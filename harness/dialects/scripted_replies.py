@@ -26,7 +26,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from harness.dialects.openai_chat_reply import texts_of
 from harness.dialects.wire_json import objects_at, text_at
 from harness.exceptions import SpecificationInvalid
-from harness.json_values import Json, JsonObject
+from harness.json_values import Json, JsonObject, digest_of
 from ontology.exceptions import YamlInvalid
 from ontology.yaml_documents import read_yaml, validation_problems
 
@@ -99,7 +99,13 @@ class ScriptedReply(_Written):
 class ScriptedReplies(_Written):
     """What a file of scripted replies holds."""
 
-    replies: tuple[ScriptedReply, ...] = Field(min_length=1)
+    replies: tuple[ScriptedReply, ...]
+
+    @model_validator(mode="after")
+    def _some(self) -> Self:
+        if not self.replies:
+            raise ValueError("`replies` is empty: write at least one")
+        return self
 
     def candidates(self, model: str, asked: str) -> Sequence[tuple[int, ScriptedReply]]:
         """The replies for a request with their places in the file, best first."""
@@ -139,7 +145,8 @@ def completion_for(reply: ScriptedReply, model: str, request_bytes: int) -> Json
         arguments = json.dumps(reply.tool_call.arguments, ensure_ascii=False)
         answer += reply.tool_call.name + arguments
         function: JsonObject = {"name": reply.tool_call.name, "arguments": arguments}
-        message["tool_calls"] = [{"id": "call_scripted", "type": "function", "function": function}]
+        call_id = f"call_{digest_of(function)[:9]}"
+        message["tool_calls"] = [{"id": call_id, "type": "function", "function": function}]
     written = reply.usage or ScriptedUsage(input=_tokens(request_bytes), output=_tokens(len(answer.encode())))
     finish = "tool_calls" if reply.tool_call else "stop"
     return {

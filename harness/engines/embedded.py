@@ -26,7 +26,7 @@ from harness.json_values import Json, JsonObject
 from harness.ledger.tasks import Task
 from harness.workflow.events import OnRunEvent
 from harness.workflow.loading import LoadedWorkflow
-from harness.workflow.node_services import NodeServices, RunIdentity
+from harness.workflow.node_services import NodeServices, RunContext, RunIdentity
 from harness.workflow.spec import WorkflowSpec
 from harness.workflow.state_values import initial_state, misfit
 
@@ -34,6 +34,7 @@ LEASE_SECONDS = 15.0
 
 # LangGraph numbers a run's steps; one more than ours, because it counts the input as a step of its own.
 _INPUT_STEP = 1
+_GRAPHS_KEPT = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +97,7 @@ class EmbeddedEngine:
         self._saver_for = saver_for
         self._on_ended = on_ended
         self._lease_seconds = lease_seconds
+        self._graphs: dict[tuple[str, str], Any] = {}
 
     async def record(self, order: RunOrder) -> Run:
         """Record a run, so that it is known before anything of it is done.
@@ -158,8 +160,6 @@ class EmbeddedEngine:
         return tuple(run.run_id for run in await self._runs.expired())
 
     async def _execute(self, run: Run, on_event: OnRunEvent, *, resumed: bool) -> JsonObject:
-        from harness.workflow.compiler import compile_graph
-
         spec = cast("JsonObject", await self._runs.spec(run.run_id))
         loaded = LoadedWorkflow.from_json(cast("JsonObject", spec["workflow"]))
         identity = RunIdentity(
@@ -175,15 +175,26 @@ class EmbeddedEngine:
         )
         services = self._services_for(identity, on_event)
         await services.start_task(_task_of(run))
-        graph = compile_graph(loaded, identity, services, checkpointer=self._saver_for(run.person))
+        graph = self._graph_of(loaded, run.person)
         inputs = cast("JsonObject", await self._runs.inputs(run.run_id))
-        state = await _run_graph(graph, run, loaded, inputs)
+        state = await _run_graph(graph, RunContext(identity, services), loaded, inputs)
         await self._on_ended(run, loaded.spec, state)
         return state
 
+    def _graph_of(self, loaded: LoadedWorkflow, person: str) -> Any:
+        """The compiled graph; compiling takes longer than many a run, so the last ones are kept."""
+        from harness.workflow.compiler import compile_graph
+
+        key = (loaded.digest, person)
+        if key not in self._graphs:
+            if len(self._graphs) >= _GRAPHS_KEPT:
+                del self._graphs[next(iter(self._graphs))]
+            self._graphs[key] = compile_graph(loaded, checkpointer=self._saver_for(person))
+        return self._graphs[key]
+
     async def _state(self, run: Run) -> JsonObject:
         """The workflow's keys at the newest checkpoint; empty before the first."""
-        found = await self._saver_for(run.person).aget_tuple(_config(run))
+        found = await self._saver_for(run.person).aget_tuple(_config(run.run_id))
         values: dict[str, Json] = found.checkpoint["channel_values"] if found else {}
         return _own_keys(values)
 
@@ -223,30 +234,31 @@ def _check_inputs(order: RunOrder) -> None:
         raise SpecificationInvalid(problems)
 
 
-async def _run_graph(graph: Any, run: Run, loaded: LoadedWorkflow, inputs: JsonObject) -> JsonObject:
+async def _run_graph(graph: Any, context: RunContext, loaded: LoadedWorkflow, inputs: JsonObject) -> JsonObject:
     """Run the graph from its newest checkpoint, or from the inputs where there is none."""
     from langgraph.errors import GraphRecursionError
     from langsmith import tracing_context  # pyright: ignore[reportUnknownVariableType]
 
     limits = loaded.spec.limits
-    config = _config(run) | {"recursion_limit": limits.steps + _INPUT_STEP}
-    begun = await graph.checkpointer.aget_tuple(_config(run))
+    run_id = context.run.run_id
+    config = _config(run_id) | {"recursion_limit": limits.steps + _INPUT_STEP}
+    begun = await graph.checkpointer.aget_tuple(_config(run_id))
     start = None if begun else {**initial_state(loaded.spec.state, inputs), "_visits": {}, "_answers": {}}
     try:
         # Nothing of a run is ever uploaded to LangSmith, whatever the environment says.
         with tracing_context(enabled=False):
             async with asyncio.timeout(limits.seconds):
                 # "sync": a step's checkpoint is written before the next one begins.
-                values = await graph.ainvoke(start, config, durability="sync")
+                values = await graph.ainvoke(start, config, context=context, durability="sync")
     except GraphRecursionError as error:
-        raise LimitOfRunReached(run.run_id, "steps", limits.steps) from error
+        raise LimitOfRunReached(run_id, "steps", limits.steps) from error
     except TimeoutError as error:
-        raise LimitOfRunReached(run.run_id, "seconds", limits.seconds) from error
+        raise LimitOfRunReached(run_id, "seconds", limits.seconds) from error
     return _own_keys(values)
 
 
-def _config(run: Run) -> dict[str, Any]:
-    return {"configurable": {"thread_id": run.run_id, "checkpoint_ns": ""}}
+def _config(run_id: str) -> dict[str, Any]:
+    return {"configurable": {"thread_id": run_id, "checkpoint_ns": ""}}
 
 
 def _own_keys(values: dict[str, Json]) -> JsonObject:

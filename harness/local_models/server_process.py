@@ -1,5 +1,5 @@
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
-# pyright: reportUnknownArgumentType=false
+# pyright: reportUnknownArgumentType=false, reportAttributeAccessIssue=false
 # xllamacpp ships no types.
 """The process that serves one GGUF file over an OpenAI-compatible API on loopback: `python -m` this module.
 
@@ -37,8 +37,9 @@ def serve(gguf: Path, *, wire_name: str, context_tokens: int, parallel: int, thr
     params.cpuparams.n_threads = threads
     params.cpuparams_batch.n_threads = threads
     params.warmup = False
-    # Nothing but completions: no pages, no view of other callers' prompts, no prompts of theirs kept in memory.
+    # Nothing but completions: no pages, no web site as a caller, no view of other callers' prompts, no store of them.
     params.ui = False
+    params.cors_origins = "http://127.0.0.1"
     params.endpoint_slots = False
     params.cache_ram_mib = 0
     server = xllamacpp.Server(params)

@@ -24,7 +24,7 @@ class SqlBindingStore:
     async def current(self, organisation: str) -> BindingVersion | None:
         """See the port. Versions never change, so only a new number is read in full."""
         known = self._latest.get(organisation)
-        found = await self._writer.run(lambda: _newest(organisation, known.version if known else 0))
+        found = await self._writer.read(lambda: _newest(organisation, known.version if known else 0))
         if found is not None:
             known = self._latest[organisation] = _from_row(found)
         return known

@@ -8,8 +8,8 @@ from sqlalchemy import Engine
 
 from harness.ledger.reports import CostLine, Entry, GroupBy
 from harness.models.prices import usd
+from harness.storage.driver_sessions import DriverSession, Statement
 from harness.storage.money_rows import read_time, stored_time
-from harness.storage.transactions import Statement, execute
 
 _SUMS = (
     "COALESCE(SUM(calls), 0), COALESCE(SUM(input_tokens), 0), COALESCE(SUM(output_tokens), 0), "
@@ -76,8 +76,11 @@ class SqlCostReports:
         return tuple(map(_entry, rows))
 
     def _read(self, sql: str, parameters: Mapping[str, object]) -> Sequence[Sequence[Any]]:
-        with self._engine.begin() as connection:
-            return execute(connection, Statement(sql, parameters))
+        session = DriverSession(self._engine)
+        try:
+            return session.execute(Statement(sql, parameters))
+        finally:
+            session.close()
 
 
 def _costs_by_column(column: str) -> str:

@@ -28,7 +28,9 @@ _MAX_REASON = 300
 
 _FENCED = re.compile(r"```(?:json)?[ \t]*\r?\n(?P<body>.*)\r?\n?[ \t]*```", re.DOTALL | re.IGNORECASE)
 # What holds values of its own, so that a `$ref` in it is no reference.
-_PLAIN_KEYWORDS = frozenset({"const", "enum", "default", "examples"})
+_VALUES = frozenset({"const", "enum", "default", "examples"})
+# What holds schemas by names of the author's, so that `default` in it is no keyword.
+_NAMED = frozenset({"properties", "patternProperties", "$defs", "definitions", "dependentSchemas"})
 
 KeyPath = tuple[str | int, ...]
 
@@ -101,13 +103,17 @@ def schema_problem(schema: object) -> SchemaProblem | None:
 
 def _lost_reference(schema: JsonObject) -> SchemaProblem | None:
     resolver = Registry().with_resource("", Resource.from_contents(schema, DRAFT202012)).resolver()
-    for path, reference in _references(schema, ()):
-        if not reference.startswith("#"):
-            return SchemaProblem(path, f"{reference!r} leaves the schema: copy what it means into `$defs`")
+    for path, keyword, value in _keywords(schema, ()):
+        if keyword == "$id" and len(path) > 1:
+            return SchemaProblem(path, "gives `#` another meaning below it: remove it")
+        if keyword not in ("$ref", "$dynamicRef") or not isinstance(value, str):
+            continue
+        if not value.startswith("#"):
+            return SchemaProblem(path, f"{value!r} leaves the schema: copy what it means into `$defs`")
         try:
-            resolver.lookup(reference)
+            resolver.lookup(value)
         except (Unresolvable, ValueError, TypeError):
-            return SchemaProblem(path, f"{reference!r} leads nowhere in this schema")
+            return SchemaProblem(path, f"{value!r} leads nowhere in this schema")
     return None
 
 
@@ -142,16 +148,20 @@ def _validator_class(schema: Mapping[str, object]) -> Any:
     return validator_for(schema, default=Draft202012Validator)
 
 
-def _references(schema: object, path: KeyPath) -> Iterator[tuple[KeyPath, str]]:
+def _keywords(schema: object, path: KeyPath) -> Iterator[tuple[KeyPath, str, object]]:
+    """Every keyword of a schema and of the schemas in it: the path to it, itself, and its value."""
     if isinstance(schema, dict):
         for key, value in cast("JsonObject", schema).items():
-            if key in ("$ref", "$dynamicRef") and isinstance(value, str):
-                yield (*path, key), value
-            elif key not in _PLAIN_KEYWORDS:
-                yield from _references(value, (*path, key))
+            below = (*path, key)
+            yield below, key, value
+            if key in _NAMED and isinstance(value, dict):
+                for name, named in value.items():
+                    yield from _keywords(named, (*below, name))
+            elif key not in _VALUES:
+                yield from _keywords(value, below)
     elif isinstance(schema, list):
         for place, value in enumerate(cast("list[object]", schema)):
-            yield from _references(value, (*path, place))
+            yield from _keywords(value, (*path, place))
 
 
 def _deeper_than(value: object, levels: int) -> bool:

@@ -10,35 +10,43 @@ from typing import Annotated, Any, TypedDict
 
 from langgraph.graph import END as GRAPH_END
 from langgraph.graph import START, StateGraph
+from langgraph.runtime import Runtime
 
 from harness.exceptions import LimitOfRunReached
-from harness.json_values import Json
+from harness.json_values import Json, JsonObject
 from harness.workflow.joins import waiting_sources
 from harness.workflow.loading import LoadedWorkflow
 from harness.workflow.node_runner import ANSWERS, VISITS, NodeRunner
-from harness.workflow.node_services import NodeServices, RunIdentity
+from harness.workflow.node_services import RunContext
 from harness.workflow.spec import END, Edge, Reducer, StateKeySpec, WorkflowSpec
 
 
-def compile_graph(loaded: LoadedWorkflow, run: RunIdentity, services: NodeServices, *, checkpointer: Any) -> Any:
-    """The graph of a checked workflow, ready to run as one thread, whose id is the run's."""
+def compile_graph(loaded: LoadedWorkflow, *, checkpointer: Any) -> Any:
+    """The graph of a checked workflow, for any number of runs; each is one thread, and brings a `RunContext`."""
     spec = loaded.spec
-    graph: StateGraph[Any] = StateGraph(_state_type(spec))
+    graph: StateGraph[Any, RunContext] = StateGraph(_state_type(spec), context_schema=RunContext)
     for name in spec.nodes:
-        runner: Any = NodeRunner(loaded, name, run, services).__call__
-        graph.add_node(name, runner)
+        node: Any = _node(NodeRunner(loaded, name))
+        graph.add_node(name, node)
     for start in spec.start:
         graph.add_edge(START, start)
     meetings = waiting_sources(spec)
     for target, sources in sorted(meetings.items()):
         graph.add_edge(sorted(sources), target)
     for source in spec.nodes:
-        _add_edges(graph, spec, source, meetings, run.run_id)
+        _add_edges(graph, spec, source, meetings)
     return graph.compile(checkpointer=checkpointer)
 
 
+def _node(runner: NodeRunner) -> Callable[..., Any]:
+    async def run(state: Mapping[str, Any], runtime: Runtime[RunContext]) -> JsonObject:
+        return await runner.run(state, runtime.context)
+
+    return run
+
+
 def _add_edges(
-    graph: "StateGraph[Any]", spec: WorkflowSpec, source: str, meetings: Mapping[str, frozenset[str]], run_id: str
+    graph: "StateGraph[Any, RunContext]", spec: WorkflowSpec, source: str, meetings: Mapping[str, frozenset[str]]
 ) -> None:
     edges = [edge for edge in spec.edges if edge.source == source]
     if not edges:
@@ -49,15 +57,13 @@ def _add_edges(
                 graph.add_edge(source, _name(target))
     else:
         targets = {_name(target) for edge in edges for target in edge.target}
-        graph.add_conditional_edges(source, _router(spec, source, edges, run_id), sorted(targets))
+        graph.add_conditional_edges(source, _router(spec, source, edges), sorted({*targets, GRAPH_END}))
 
 
-def _router(
-    spec: WorkflowSpec, source: str, edges: list[Edge], run_id: str
-) -> Callable[[Mapping[str, Any]], list[str]]:
+def _router(spec: WorkflowSpec, source: str, edges: list[Edge]) -> Callable[..., Any]:
     """The first edge that holds; one whose target has had all its visits does not."""
 
-    def route(state: Mapping[str, Any]) -> list[str]:
+    def route(state: Mapping[str, Any], runtime: Runtime[RunContext]) -> list[str]:
         blocked = 0
         for edge in edges:
             if edge.when is not None and state.get(edge.when.key) != edge.when.equals:
@@ -66,7 +72,7 @@ def _router(
             if not blocked:
                 return [_name(target) for target in edge.target]
         if blocked:
-            raise LimitOfRunReached(run_id, f"max_visits after node {source!r}", blocked)
+            raise LimitOfRunReached(runtime.context.run.run_id, f"max_visits after node {source!r}", blocked)
         return [GRAPH_END]
 
     return route

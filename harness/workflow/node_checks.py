@@ -55,7 +55,7 @@ def check_node(
         _check_key(spec, key, (*path, "output"), problems)
     if node.for_each is not None and isinstance(node.output, tuple):
         problems.add((*path, "output"), "the list that `for_each` makes goes to one state key: name one")
-    elif node.for_each is not None and node.output is not None:
+    elif node.for_each is not None and isinstance(node.output, str):
         _check_output_type(spec, node.output, ("array",), (*path, "output"), "`for_each` makes it a list", problems)
     if isinstance(node, ModelNode):
         _check_model_node(loaded, name, node, is_bound, problems)

@@ -17,9 +17,9 @@ from harness.workflow.loading import LoadedWorkflow
 from harness.workflow.mapping import over_items
 from harness.workflow.model_node import ModelNodeRunner
 from harness.workflow.node_context import ModelAnswer, NodeContext
-from harness.workflow.node_services import NodeServices, RunIdentity
+from harness.workflow.node_services import RunContext
 from harness.workflow.retrying import retried
-from harness.workflow.spec import CodeNode, ModelNode, Node, RememberNode, ToolNode
+from harness.workflow.spec import CodeNode, ModelNode, Node, RememberNode, ToolNode, WorkflowSpec
 from harness.workflow.state_values import misfit, value_at
 
 # The state's own bookkeeping, beside the workflow's keys; no workflow can name them, because keys begin with a letter.
@@ -36,62 +36,87 @@ class _ItemResult:
 
 
 class NodeRunner:
-    """Runs one node of one run; LangGraph calls it with the state and takes what it returns as the update."""
+    """Runs one node in any run of its workflow, so that a graph is compiled once.
 
-    def __init__(self, loaded: LoadedWorkflow, name: str, run: RunIdentity, services: NodeServices) -> None:
+    What is returned is the update of the state.
+    """
+
+    def __init__(self, loaded: LoadedWorkflow, name: str) -> None:
         self.name = name
         self.node: Node = loaded.spec.nodes[name]
         self._spec = loaded.spec
-        self._run = run
-        self._services = services
         self._model = ModelNodeRunner(loaded, name, self.node) if isinstance(self.node, ModelNode) else None
 
-    async def __call__(self, state: State) -> JsonObject:
+    async def run(self, state: State, context: RunContext) -> JsonObject:
         """The update of the state.
 
         Raises:
             HarnessError: with what the node failed; any other exception of a project's code comes as `NodeFailed`.
         """
-        visit = state[VISITS].get(self.name, 0) + 1
         update: JsonObject = {VISITS: {self.name: 1}}
         if self.node.when is not None and not state.get(self.node.when):
             return update
-        began = self._services.monotonic()
+        visit = _Visit(self, self._spec, self._model, state, context)
         try:
-            results = await self._results(state, visit)
+            return update | await visit.update()
         except HarnessError:
             raise
         except Exception as error:
-            raise NodeFailed(self._run.run_id, self.name, f"{type(error).__name__}: {error}") from error
-        update |= self._output(results)
+            raise NodeFailed(context.run.run_id, self.name, f"{type(error).__name__}: {error}") from error
+
+
+class _Visit:
+    """One time that a run comes to a node."""
+
+    def __init__(
+        self,
+        runner: NodeRunner,
+        spec: WorkflowSpec,
+        model: ModelNodeRunner | None,
+        state: State,
+        context: RunContext,
+    ) -> None:
+        self.name = runner.name
+        self.node = runner.node
+        self._spec = spec
+        self._model = model
+        self._state = state
+        self._run = context.run
+        self._services = context.services
+
+    async def update(self) -> JsonObject:
+        began = self._services.monotonic()
+        results = await self._results()
+        update = self._output(results)
         answers = [{"model": r.answer.model, "attempts": r.answer.attempts} for r in results if r.answer]
         if answers:
             update[ANSWERS] = {self.name: cast("Json", answers)}
         self._services.on_event(NodeFinished(self.name, self._services.monotonic() - began))
         return update
 
-    async def _results(self, state: State, visit: int) -> list[_ItemResult]:
-        values = {key: value for key, value in state.items() if not key.startswith("_")}
+    async def _results(self) -> list[_ItemResult]:
+        values = {key: value for key, value in self._state.items() if not key.startswith("_")}
+        visit = self._state[VISITS].get(self.name, 0) + 1
         place = self.name if visit == 1 else f"{self.name}:{visit}"
         if self.node.for_each is None:
             self._services.on_event(NodeStarted(self.name, None))
-            return [await self._tried(values, place, state)]
+            return [await self._tried(values, place)]
         items = _list_of(values, self.node.for_each, self._run.run_id, self.name)
         self._services.on_event(NodeStarted(self.name, len(items)))
         done = 0
 
         async def one(number: int, item: Json) -> _ItemResult:
             nonlocal done
-            result = await self._tried(values | {self.node.item: item}, f"{place}[{number}]", state)
+            result = await self._tried(values | {self.node.item: item}, f"{place}[{number}]")
             done += 1
             self._services.on_event(ItemFinished(self.name, done, len(items)))
             return result
 
         return await over_items(items, one, max_concurrency=self.node.max_concurrency)
 
-    async def _tried(self, values: JsonObject, path: str, state: State) -> _ItemResult:
+    async def _tried(self, values: JsonObject, path: str) -> _ItemResult:
         def work() -> Awaitable[_ItemResult]:
-            return self._timed(lambda: self._once(values, path, state))
+            return self._timed(lambda: self._once(values, path))
 
         return await retried(
             work,
@@ -112,7 +137,7 @@ class NodeRunner:
         except TimeoutError as error:
             raise NodeTimedOut(self._run.run_id, self.name, self.node.timeout_seconds) from error
 
-    async def _once(self, values: JsonObject, path: str, state: State) -> _ItemResult:
+    async def _once(self, values: JsonObject, path: str) -> _ItemResult:
         task_id = await self._task_of(values)
         node = self.node
         if self._model is not None:
@@ -121,7 +146,7 @@ class NodeRunner:
         if isinstance(node, ToolNode | CodeNode):
             registered = node.tool if isinstance(node, ToolNode) else node.code
             function = self._services.resolve(registered)
-            context = self._context(state)
+            context = self._context()
             return _ItemResult(await call_registered(registered, function, node.arguments, values, context))
         assert isinstance(node, RememberNode)
         return _ItemResult(await self._remember(values[node.source]))
@@ -170,10 +195,10 @@ class NodeRunner:
             "links": written.links,
         }
 
-    def _context(self, state: State) -> NodeContext:
+    def _context(self) -> NodeContext:
         answers = {
             node: tuple(ModelAnswer(each["model"], each["attempts"]) for each in given)
-            for node, given in state[ANSWERS].items()
+            for node, given in self._state[ANSWERS].items()
         }
         run = self._run
         return NodeContext(

@@ -54,3 +54,11 @@ class NodeServices:
     sleep: Callable[[float], Awaitable[None]]
     random: random.Random
     stream: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RunContext:
+    """What a graph is run with; the compiled graph itself knows no run."""
+
+    run: RunIdentity
+    services: NodeServices

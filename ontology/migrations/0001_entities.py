@@ -62,7 +62,7 @@ def upgrade() -> None:
     op.create_index("ontology_assertions_by_fact", table, ["organisation", "fact_digest"])
     op.create_index("ontology_assertions_by_subject", table, ["organisation", "subject_id", "property"])
     op.create_index("ontology_assertions_by_object", table, ["organisation", "object_id", "property"])
-    op.create_index("ontology_assertions_by_value", table, ["organisation", "property", "value_digest"])
+    op.create_index("ontology_assertions_by_value", table, ["organisation", "value_digest", "property"])
 
 
 def downgrade() -> None:

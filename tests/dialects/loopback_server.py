@@ -32,7 +32,7 @@ class LoopbackServer:
     def __init__(self, log=None):
         self.requests = []
         self.headers = []
-        self.disconnects = 0
+        self.disconnected = asyncio.Event()
         self._log = Path(log) if log else None
         self._server = None
 
@@ -59,7 +59,7 @@ class LoopbackServer:
                 await self._answer(path, headers, body, writer)
                 await writer.drain()
         except (ConnectionError, asyncio.IncompleteReadError, _Cut):
-            self.disconnects += 1
+            self.disconnected.set()
         except asyncio.CancelledError:
             pass
         finally:

@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.dialects.server_sent_events import EventSplitter, ServerSentEvent
@@ -19,6 +19,7 @@ def written(event, line_end):
     return line_end.join(lines)
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(events, st.sampled_from(["\n", "\r\n", "\r"]), st.lists(st.integers(min_value=1, max_value=9), min_size=1))
 def test_events_survive_any_tear_and_every_line_end(expected, line_end, sizes):
     body = "".join(written(event, line_end) for event in expected).encode()
@@ -30,6 +31,7 @@ def test_events_survive_any_tear_and_every_line_end(expected, line_end, sizes):
     assert split(*pieces) == expected
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(st.binary(max_size=200), st.integers(min_value=1, max_value=7))
 def test_any_bytes_split_the_same_whole_and_torn(body, size):
     assert split(*(body[at : at + size] for at in range(0, len(body), size))) == split(body)

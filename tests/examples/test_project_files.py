@@ -9,6 +9,7 @@ import pytest
 from examples import licence_audit
 from examples.licence_audit.excerpts import Question
 from harness.models.catalogue import Catalogue, builtin_catalogue
+from harness.routing.bindings import BindingsFile
 from harness.workflow.checks import check
 from harness.workflow.loading import load_workflow
 from harness.workflow.model_node import ModelNodeRunner
@@ -89,11 +90,11 @@ def test_the_other_bindings_are_ready_to_be_used():
     lines = (FOLDER / "bindings.yaml").read_text(encoding="utf-8").splitlines()
     start = lines.index("# bindings:")
     other = parse_yaml("\n".join(line[2:] for line in lines[start:]), name="bindings.yaml").value
-    catalogue = builtin_catalogue().overlaid(
-        Catalogue.model_validate({key: other[key] for key in ("endpoints", "models")})
-    )
-    for binding in other["bindings"]:
-        for model in (binding["model"], *binding.get("fallback", [])):
+    file = BindingsFile.model_validate(other)
+    catalogue = builtin_catalogue().overlaid(Catalogue(endpoints=file.endpoints, models=file.models))
+    assert file.bindings
+    for binding in file.bindings:
+        for model in (binding.model, *binding.fallback):
             catalogue.endpoint_of(catalogue.model(model))
 
 

@@ -155,7 +155,7 @@ def test_names_and_words_cannot_pose_as_the_reports_own(site, install, context):
     report(packages, asked, [], checked, [], here)
     for name in ("report.md", "report.json"):
         text = (here.working_folder / "licence-audit" / name).read_text(encoding="utf-8")
-        assert not {"\u202e", "\x1b", "\u2066", "http://evil"} & set(text)
+        assert not {"\u202e", "\x1b", "\u2066"} & set(text)
         assert "http://evil" not in text
 
 

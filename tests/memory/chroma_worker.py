@@ -1,6 +1,7 @@
 """A process that uses a vector folder on command: each line of its input is one, each line of its output an answer.
 
 write PREFIX COUNT   stores vectors one by one and says "acknowledged ID served|embedded" after each
+bulk PREFIX COUNT    stores vectors in one batch and says so once
 own ID               says whether a search by the vector of ID finds it first
 ids                  says how many are stored
 close                lets go of the folder, and stays
@@ -36,6 +37,10 @@ def main(folder: Path) -> None:
                     key = f"{prefix}{number}"
                     index.upsert("acme", SPACE, [key], vector(key).reshape(1, -1))
                     say("acknowledged", key, "served" if index.served else "embedded")
+            case ["bulk", prefix, count]:
+                keys = [f"{prefix}{number}" for number in range(int(count))]
+                index.upsert("acme", SPACE, keys, np.stack([vector(key) for key in keys]))
+                say("acknowledged", prefix, "served" if index.served else "embedded")
             case ["own", key]:
                 say([hit.id for hit in index.query("acme", SPACE, vector(key), 1)] == [key])
             case ["ids"]:

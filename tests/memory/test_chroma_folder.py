@@ -2,6 +2,7 @@
 
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import pytest
 from memory.chroma_index import ChromaIndex
 from memory.exceptions import VectorIndexUnavailable
 from memory.file_locks import FileLock
+from memory.spaces import collection_name
 
 from .chroma_worker import SPACE, vector
 
@@ -113,17 +115,38 @@ def test_two_processes_share_a_server_and_a_kill_loses_no_acknowledged_vector(fo
 
 @pytest.mark.slow
 def test_an_engine_opened_before_a_server_is_opened_anew_after_it(folder, start):
+    """Each batch is more than Chroma keeps in its log (1,000), so that a stale engine would hold a stale graph."""
     idle, visitor = start(), start()
-    idle.tell("write idle 3")
-    assert [idle.hear() for _ in range(3)][-1].endswith("embedded")
-    visitor.tell("write visitor 5")
-    assert [visitor.hear() for _ in range(5)][-1].endswith("served")
+    assert idle.ask("bulk idle 1200").endswith("embedded")
+    assert visitor.ask("bulk visitor 1200").endswith("served")
     visitor.end()
     wait_for_the_server_to_end(folder)
 
-    assert idle.ask("ids") == "8"
-    assert idle.ask("own visitor4") == "True"
-    assert idle.ask("write idle 1").endswith("embedded")
+    assert idle.ask("ids") == "2400"
+    assert idle.ask("own visitor1100") == "True"
+    assert idle.ask("bulk again 1200").endswith("embedded")
+    idle.end()
+    index = ChromaIndex(folder)
+    keys = [f"{prefix}{number}" for prefix in ("idle", "visitor", "again") for number in range(0, 1200, 7)]
+    assert [key for key in keys if index.query("acme", SPACE, vector(key), 1)[0].id != key] == []
+    index.close()
+
+
+@pytest.mark.slow
+def test_a_server_is_not_started_while_another_process_is_in_the_middle_of_an_operation(folder, start):
+    worker = start()
+    worker.ask("write a 1")
+    assert worker.ask("close") == "closed"
+    index = ChromaIndex(folder)
+    with index._folder.connection() as chroma:
+        worker.tell("write b 1")
+        answered, _, _ = select.select([worker.process.stdout], [], [], 3.0)
+        assert answered == []
+        chroma.upsert(collection_name("acme", SPACE), ["c0"], vector("c0").reshape(1, -1))
+    assert worker.hear().endswith("served")
+    assert sorted(index.ids("acme", SPACE)) == ["a0", "b0", "c0"]
+    assert index.served
+    index.close()
 
 
 @pytest.mark.slow

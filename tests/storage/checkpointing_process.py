@@ -31,7 +31,7 @@ async def main(database: Path) -> None:
         metadata = {"source": "loop", "step": step, "parents": {}}
         config = await saver.aput(config, checkpoint, metadata, {"text": step + 1})
         await saver.aput_writes(config, [("text", f"write {step}")], "task")
-        print(json.dumps({"step": step, "checkpoint_id": checkpoint["id"]}), flush=True)
+        print(json.dumps({"step": step, "checkpoint_id": checkpoint["id"]}), flush=True)  # noqa: T201 - this is how the test hears of it
 
 
 asyncio.run(main(Path(sys.argv[1])))

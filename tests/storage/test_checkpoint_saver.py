@@ -59,9 +59,9 @@ def _graph(saver):
 
     graph = StateGraph(State)
     graph.add_node("classify", lambda state: {"findings": [f"{state['package']}: MIT"]})
-    graph.add_node("left", lambda state: {"findings": ["left"]})
-    graph.add_node("right", lambda state: {"findings": ["right"]})
-    graph.add_node("ask", lambda state: {"answer": interrupt({"question": "publish?"})})
+    graph.add_node("left", lambda _: {"findings": ["left"]})
+    graph.add_node("right", lambda _: {"findings": ["right"]})
+    graph.add_node("ask", lambda _: {"answer": interrupt({"question": "publish?"})})
     graph.add_conditional_edges(START, fan_out, ["classify"])
     graph.add_edge("classify", "left")
     graph.add_edge("classify", "right")
@@ -177,7 +177,9 @@ def test_erased_text_is_missed_by_name(saver, writer):
 def test_dropping_checkpoints_drops_their_payloads_and_no_others(saver, engine, drop):
     config = _THREAD
     for step in range(1, 6):
-        config = _put(saver, config, {"document": "same", "n": f"step {step}"}, ["n"] if step > 1 else ["n", "document"], step)
+        config = _put(
+            saver, config, {"document": "same", "n": f"step {step}"}, ["n"] if step > 1 else ["n", "document"], step
+        )
     saver.put_writes(config, [("n", "pending")], "task")
     other = _put(saver, {"configurable": {"thread_id": "run-2", "checkpoint_ns": ""}}, {"n": "step 1"}, ["n"], 1)
 
@@ -207,7 +209,12 @@ def test_pruning_keeps_the_ancestors_a_delta_channel_is_rebuilt_from(saver):
         checkpoint["id"] = str(uuid6(clock_seq=step))
         checkpoint["channel_versions"] = {"log": step}
         saver.put_writes(config, [("log", f"line {step}")], f"task-{step}")
-        metadata: Any = {"source": "loop", "step": step, "parents": {}, "counters_since_delta_snapshot": {"log": [1, 1]}}
+        metadata: Any = {
+            "source": "loop",
+            "step": step,
+            "parents": {},
+            "counters_since_delta_snapshot": {"log": [1, 1]},
+        }
         config = saver.put(config, checkpoint, metadata, {"log": step})
 
     before = saver.get_delta_channel_history(config=config, channels=["log"])
@@ -291,9 +298,7 @@ def test_what_was_acknowledged_before_kill_9_is_there(tmp_path, clock):
         engine = open_database(sqlite_url(database))
         writer = TransactionWriter(engine, name="after")
         saver = SqlCheckpointSaver(writer, organisation="acme", person="ada", clock=clock)
-        found = saver.get_tuple(
-            {"configurable": {**_THREAD["configurable"], "checkpoint_id": last["checkpoint_id"]}}
-        )
+        found = saver.get_tuple({"configurable": {**_THREAD["configurable"], "checkpoint_id": last["checkpoint_id"]}})
         steps = [each.metadata["step"] for each in saver.list(_THREAD)]
         writer.close()
         engine.dispose()

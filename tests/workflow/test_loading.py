@@ -63,7 +63,7 @@ def test_what_a_run_stores_needs_no_file(folder: Path):
 def test_what_was_stored_with_defaults_keeps_them(folder: Path):
     stored = load_workflow(folder / "workflow.yaml").to_json()
 
-    assert stored["spec"]["nodes"]["classify"]["retry"]["attempts"] == 3  # pyright: ignore
+    assert stored["spec"]["nodes"]["classify"]["retry"]["attempts"] == 3
 
 
 @pytest.mark.parametrize("missing", ["format", "spec", "text", "files", "digest"])
@@ -93,6 +93,13 @@ def test_the_digest_follows_the_meaning_and_the_files_and_not_the_way_it_is_writ
     path.write_text(WORKFLOW)
     (folder / "prompts" / "classify.md").write_text("Another question: {{ text }}")
     assert load_workflow(path).digest != digest
+
+
+def test_a_digest_stays_what_it_was_when_the_format_gets_new_keys(folder: Path):
+    assert (
+        load_workflow(folder / "workflow.yaml").digest
+        == "d7364f7b02b7837fef37d5b2fbed14944b2b19bb00bf677891881e63fff3dfb6"
+    )
 
 
 def test_an_unknown_key_is_named_with_its_place_and_the_nearest(folder: Path):

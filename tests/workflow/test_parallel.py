@@ -62,6 +62,15 @@ def test_a_branch_that_goes_back_alone_starts_a_round_beside_the_other():
     assert {"sz", "bs", "az", "bz"} <= pairs(graph("s", s="ab", a="s|", b="z"))
 
 
+def test_a_branch_that_is_back_at_the_loops_start_waits_for_one_that_comes_there_too():
+    assert pairs(graph("s", s="ab", a="s|", b="m", m="s|")) == {"ab", "am"}
+
+
+def test_a_branch_that_leaves_the_loop_is_waited_for_no_longer():
+    assert {"sz", "az", "bz"} <= pairs(graph("s", s="ab", a="s|", b="m", m="s|z"))
+    assert "sz" in pairs(graph("s", s="ab", a="b|s", b="z|s"))
+
+
 def test_two_branches_that_enter_one_loop_at_two_places_are_parallel_in_it():
     assert "jk" in pairs(graph("s", s="ab", a="j", b="k", j="k", k="j|"))
 

@@ -1,0 +1,1 @@
+"""What concerns installing: locked packages, their known vulnerabilities, the lock script."""
