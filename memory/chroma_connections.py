@@ -107,10 +107,9 @@ class EmbeddedChroma(ChromaConnection):
     @override
     def upsert(self, name: str, ids: Sequence[str], vectors: Vectors) -> None:
         with self._ours(f"cannot write to {name!r}"):
-            collection = self._client.get_or_create_collection(
-                name, embedding_function=None, configuration=_CONFIGURATION
-            )
-            refuse_code(name, collection.configuration_json)
+            collection = self._collection(name)
+            if collection is None:
+                collection = self._client.create_collection(name, embedding_function=None, configuration=_CONFIGURATION)
             for start in range(0, len(ids), _BATCH):
                 some = slice(start, start + _BATCH)
                 collection.upsert(ids=list(ids[some]), embeddings=vectors[some])
@@ -184,8 +183,10 @@ class ServedChroma(ChromaConnection):
 
     @override
     def upsert(self, name: str, ids: Sequence[str], vectors: Vectors) -> None:
-        wanted = {"name": name, "get_or_create": True, "configuration": _CONFIGURATION}
-        collection = self._checked(name, self._answer("POST", "collections", wanted))
+        collection = self._collection(name)
+        if collection is None:
+            made = self._answer("POST", "collections", {"name": name, "configuration": _CONFIGURATION})
+            collection = self._checked(name, made)
         for start in range(0, len(ids), _BATCH):
             some = slice(start, start + _BATCH)
             body = {"ids": list(ids[some]), "embeddings": vectors[some].tolist()}

@@ -5,6 +5,7 @@ Values only. What a type allows is left to `validation`, keeping them to `entity
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from datetime import UTC
 from typing import Annotated, Literal, Self
@@ -22,9 +23,17 @@ from pydantic import (
     model_validator,
 )
 
+# PostgreSQL keeps no NUL, and half of a character has no UTF-8.
+_NOT_STORABLE = re.compile("[\x00\ud800-\udfff]")
+
+
+def is_storable(text: str) -> bool:
+    """Whether every database can keep a text."""
+    return _NOT_STORABLE.search(text) is None
+
 
 def _storable(text: str) -> str:
-    if "\x00" in text or any("\ud800" <= character <= "\udfff" for character in text):
+    if not is_storable(text):
         raise ValueError("text with a NUL or half of a character cannot be kept: remove it")
     return text
 

@@ -5,7 +5,7 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from ontology.entities import PropertyValue
+from ontology.entities import PropertyValue, Text
 
 # Each step is a nested query; more than these says that a question should be asked in parts.
 MAX_STEPS = 8
@@ -27,7 +27,7 @@ class Pattern(BaseModel):
 
     types: tuple[str, ...] = ()
     values: Mapping[str, tuple[PropertyValue, ...]] = {}
-    text: str = ""
+    text: Text = ""
     links: tuple["LinkPattern", ...] = ()
 
     @model_validator(mode="after")

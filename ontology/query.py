@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 
 from pydantic import BaseModel, ConfigDict
 
-from ontology.entities import NOW, AsOf, Entity, Link, PropertyValue
+from ontology.entities import NOW, AsOf, Entity, Link, PropertyValue, is_storable
 from ontology.entity_store import EntityStore
 from ontology.exceptions import QueryInvalid
 from ontology.object_types import Schema
@@ -166,6 +166,9 @@ def _steps(text: str) -> Iterator[_Step]:
 
 
 def _tokens(text: str) -> Iterator[re.Match[str]]:
+    bad = next((at for at, character in enumerate(text) if not is_storable(character)), None)
+    if bad is not None:
+        raise QueryInvalid(text, bad + 1, "a character that no database keeps: remove it")
     at = 0
     end = len(text.rstrip())
     while at < end:
@@ -217,9 +220,12 @@ def _unquoted(text: str, written: str, column: int) -> str:
     if not written.startswith('"'):
         return written
     try:
-        return str(json.loads(written))
+        value = str(json.loads(written))
     except json.JSONDecodeError as error:
         raise QueryInvalid(text, column + error.pos, "not a text in JSON's quotes: write \\\\ for \\") from error
+    if not is_storable(value):
+        raise QueryInvalid(text, column, "a character that no database keeps: remove it")
+    return value
 
 
 def _check(text: str, schema: Schema, step: _Step, following: _Step | None) -> None:

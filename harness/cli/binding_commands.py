@@ -40,7 +40,7 @@ _STDOUT = Path("-")
 _HISTORY = 50
 
 FileArgument = Annotated[
-    Path | None, typer.Argument(metavar="[FILE]", exists=True, dir_okay=False, help="Default: the project's own.")
+    Path | None, typer.Argument(metavar="FILE", exists=True, dir_okay=False, help="Default: the project's own.")
 ]
 ReasonOption = Annotated[str | None, typer.Option("--reason", metavar="TEXT", help="Why; kept with the version.")]
 
@@ -186,8 +186,10 @@ def diff(ctx: typer.Context, file: FileArgument = None) -> None:
     found = {"file": path, "version": version, "equal": not changes, "changes": changes}
     if context.output.as_json or changes:
         context.output.record(found, "\n".join(map(str, changes)))
-    known = f"version {version}" if version else "nothing, which is in force yet"
-    context.output.say(f"{path} {'differs from' if changes else 'equals'} {known}")
+    if version is None:
+        context.output.say(f"nothing is in force yet: `harness apply {path}` makes this file the first version")
+    else:
+        context.output.say(f"{path} {'differs from' if changes else 'equals'} version {version}")
     if changes:
         raise typer.Exit(1)
 
@@ -260,7 +262,7 @@ def _roll_back(context: CommandContext, version: int, reason: str | None) -> Non
 
 
 def _bind(context: CommandContext, place: Place, models: Sequence[str], reason: str | None) -> None:
-    specs = _workflows(context.project)
+    specs = workflows_of(context.project)
     workflow, role = _filled(place, specs, context.project)
 
     async def body(harness: Harness) -> tuple[BindingVersion | None, BindingVersion, str | None]:
@@ -280,7 +282,7 @@ def _bind(context: CommandContext, place: Place, models: Sequence[str], reason: 
         context.output.say(f"note: {hint}", style="yellow")
 
 
-def _workflows(project: Project | None) -> dict[str, WorkflowSpec]:
+def workflows_of(project: Project | None) -> dict[str, WorkflowSpec]:
     """The project's workflows by the name it gives them and by their own."""
     found: dict[str, WorkflowSpec] = {}
     for name in project.file.workflows if project else ():

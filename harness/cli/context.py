@@ -4,6 +4,7 @@ Imported by command modules, never by `main.py`, because it loads the databases.
 """
 
 import asyncio
+import shlex
 import signal
 from collections.abc import Awaitable, Callable, Coroutine
 from functools import cached_property
@@ -29,7 +30,13 @@ class CommandContext:
 
     def __init__(self, options: GlobalOptions) -> None:
         self._options = options
+        self._start = Path.cwd()
         self.output = Output(as_json=options.json)
+
+    def look_from(self, folder: Path) -> None:
+        """Look for the project from another folder than the working one, where the command line names none."""
+        assert "project" not in self.__dict__, "the project was looked for already"
+        self._start = folder
 
     @cached_property
     def project(self) -> Project | None:
@@ -40,7 +47,7 @@ class CommandContext:
         """
         named = self._options.project
         if named is None:
-            return find_project(Path.cwd())
+            return find_project(self._start)
         path = named / PROJECT_FILE if named.is_dir() else named
         if not path.is_file():
             raise ConfigurationInvalid("project", str(named), "flag --project", f"there is no {PROJECT_FILE}")
@@ -53,7 +60,7 @@ class CommandContext:
             NameUnknown: there is none.
         """
         if self.project is None:
-            raise NameUnknown(f"{PROJECT_FILE} here or upwards from", str(Path.cwd()))
+            raise NameUnknown(f"{PROJECT_FILE} here or upwards from", str(self._start))
         return self.project
 
     @cached_property
@@ -64,6 +71,17 @@ class CommandContext:
         settings = load_settings(flags, self.project, Surroundings.of_this_process())
         said.log_folder = settings.home / "logs"
         return settings
+
+    def command(self, words: str) -> str:
+        """A command as it is to be typed here to reach the same project and state."""
+        said = self._options
+        project = said.project
+        if project is None and self.project is not None and self._start != Path.cwd():
+            project = self.project.folder
+        named = {"--project": project, "--home": said.home, "--as": said.person}
+        return " ".join(
+            ["harness", words, *(f"{flag} {shlex.quote(str(value))}" for flag, value in named.items() if value)]
+        )
 
     def work(self, body: Callable[[Harness], Coroutine[Any, Any, T]], *, stream: bool = False) -> T:
         """Do something with the house, in one event loop, and close it.

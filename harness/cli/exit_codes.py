@@ -9,14 +9,16 @@ from enum import IntEnum
 from harness.exceptions import (
     BudgetExceeded,
     ConfigurationInvalid,
+    ContextTooLong,
     HarnessError,
-    KeyRefused,
     LeaseHeld,
     LimitInvalid,
     MoneyError,
     NameUnknown,
     PriceUnknown,
     ProviderError,
+    Refused,
+    RequestRefused,
     RoleUnbound,
     RunInterrupted,
     SpecificationInvalid,
@@ -51,7 +53,10 @@ _CODES: tuple[tuple[type[BaseException], ExitCode], ...] = (
     (BudgetExceeded, ExitCode.BUDGET_REFUSED),
     (MoneyError, ExitCode.RUN_FAILED),
     (WaitsForPerson, ExitCode.WAITS_FOR_PERSON),
-    (KeyRefused, ExitCode.PROVIDER_UNAVAILABLE),
+    # Another hour does not mend these three: the provider is there and said no to what it was asked.
+    (ContextTooLong, ExitCode.RUN_FAILED),
+    (Refused, ExitCode.RUN_FAILED),
+    (RequestRefused, ExitCode.RUN_FAILED),
     (ProviderError, ExitCode.PROVIDER_UNAVAILABLE),
     (LeaseHeld, ExitCode.LEASE_HELD),
     (RunInterrupted, ExitCode.INTERRUPTED),
@@ -74,6 +79,12 @@ def exit_code_of(error: BaseException) -> ExitCode:
             if isinstance(each, kind):
                 return code
     return ExitCode.RUN_FAILED
+
+
+def exit_code_of_run(error: BaseException | None) -> ExitCode:
+    """The code of a run that ended so; a name that a run did not find is the run's failure, not the command line's."""
+    code = ExitCode.DONE if error is None else exit_code_of(error)
+    return ExitCode.RUN_FAILED if code is ExitCode.MISUSE else code
 
 
 def causes(error: BaseException) -> Iterator[BaseException]:

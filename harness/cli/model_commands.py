@@ -35,6 +35,8 @@ class Rates:
     def __str__(self) -> str:
         if self.input_usd_per_million is None:
             return "unknown price"
+        if not self.input_usd_per_million and not self.output_usd_per_million:
+            return "free"
         return f"{usd_text(self.input_usd_per_million)} / {usd_text(self.output_usd_per_million)}"
 
 

@@ -20,6 +20,9 @@ _NAME = r"[A-Za-z][\w.-]*"
 _PLACE = re.compile(rf"(?:(?P<workflow>{_NAME})(?:/(?P<node>{_NAME}))?:)?(?P<role>{_NAME})")
 _NODE = re.compile(rf"(?P<workflow>{_NAME})/(?P<node>{_NAME})")
 
+# What somebody recognises a whole binding, endpoint or model by; the rest is in the file.
+_TELLING = frozenset({"model", "fallback", "endpoint", "base_url", "gguf", "scripted_replies"})
+
 
 class Subject(StrEnum):
     """What a change is about."""
@@ -44,11 +47,10 @@ class Change:
     after: JsonObject | None
 
     def __str__(self) -> str:
-        if self.before is None:
-            return f"+ {self.subject} {self.name}: {_shown(self.after or {})}"
-        if self.after is None:
-            return f"- {self.subject} {self.name}: {_shown(self.before)}"
-        return f"~ {self.subject} {self.name}: {_shown(self.before)} -> {_shown(self.after)}"
+        if self.before is not None and self.after is not None:
+            return f"~ {self.subject} {self.name}: {_shown(self.before)} -> {_shown(self.after)}"
+        said = {key: each for key, each in (self.after or self.before or {}).items() if key in _TELLING}
+        return f"{'+' if self.before is None else '-'} {self.subject} {self.name}: {_shown(said)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,11 +145,14 @@ def _differing(one: JsonObject, other: JsonObject) -> JsonObject:
 
 
 def _shown(said: Mapping[str, Json]) -> str:
-    if set(said) <= {"model", "fallback"} and isinstance(said.get("model"), str):
-        fallback = said.get("fallback")
-        then = f", else {', '.join(map(str, fallback))}" if isinstance(fallback, list) and fallback else ""
-        return f"{said['model']}{then}"
-    return (
-        ", ".join(f"{key} {value if isinstance(value, str) else canonical_json(value)}" for key, value in said.items())
-        or "the default"
-    )
+    """In words; what is left out has its default."""
+    words = [_field(key, value) for key, value in said.items()]
+    return ", ".join(words) or "the default"
+
+
+def _field(key: str, value: Json) -> str:
+    if key == "model":
+        return str(value)
+    if key == "fallback" and isinstance(value, list):
+        return f"else {', '.join(map(str, value))}"
+    return f"{key} {value if isinstance(value, str) else canonical_json(value)}"

@@ -1,3 +1,5 @@
+# pyright: reportUnknownMemberType=false
+# ruamel.yaml has types for half of what it does.
 """Bindings as the YAML that people keep: written anew, or put into a file they have, with its comments.
 
 A file is edited by its lines: what did not change keeps every byte, what changed is written anew in its place, and

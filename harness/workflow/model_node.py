@@ -61,7 +61,7 @@ class ModelNodeRunner:
         messages: list[Message] = [system(prompt.system)] if prompt.system else []
         for example in self._examples:
             messages += [user(example.user), assistant(example.assistant)]
-        schema = OutputSchema(name=_schema_name(self.name), json_schema=self._schema) if self._schema else None
+        schema = OutputSchema(name=_schema_name(self.name), json_schema=self._schema) if self._schema is not None else None
         return ModelRequest(
             messages=(*messages, user(prompt.user)),
             max_output_tokens=self.node.max_output_tokens,
@@ -103,7 +103,7 @@ class ModelNodeRunner:
         unfinished = _unfinished(answer)
         if unfinished is not None:
             return Rejected(unfinished)
-        return read_answer(answer.reply.text, self._schema) if self._schema else Accepted(answer.reply.text)
+        return read_answer(answer.reply.text, self._schema) if self._schema is not None else Accepted(answer.reply.text)
 
     def _listener(self, services: NodeServices) -> OnEvent | None:
         if not services.stream:

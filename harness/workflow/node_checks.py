@@ -1,6 +1,6 @@
 """What must hold between a node and the state: keys that exist, types that fit, prompts, schemas and examples."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 
 from harness.exceptions import SpecificationInvalid
 from harness.json_values import JsonObject
@@ -32,14 +32,8 @@ def check_state(spec: WorkflowSpec, problems: Problems) -> None:
         if key in spec.inputs[:place]:
             problems.add(("inputs", place), f"{key!r} stands twice")
     if spec.outcome is not None:
-        _check_key(spec, spec.outcome, ("outcome",), problems)
-    for place, edge in enumerate(spec.edges):
-        if edge.when is None or not _check_key(spec, edge.when.key, ("edges", place, "when", "key"), problems):
-            continue
-        declared, found = spec.state[edge.when.key].type, type_of(edge.when.equals)
-        if found != "null" and not fits(found, declared):
-            reason = f"never holds: {edge.when.key!r} is {declared}, this value is {found}"
-            problems.add(("edges", place, "when", "equals"), reason)
+        _check_path(spec, spec.outcome, ("outcome",), problems)
+    _check_conditions(spec, problems)
 
 
 def check_node(
@@ -50,7 +44,7 @@ def check_node(
     path = ("nodes", name)
     _check_item(spec, node, path, problems)
     if node.when is not None:
-        _check_key(spec, node.when, (*path, "when"), problems)
+        _check_path(spec, node.when, (*path, "when"), problems)
     for key in outputs(spec, name):
         _check_key(spec, key, (*path, "output"), problems)
     if node.for_each is not None and isinstance(node.output, tuple):
@@ -73,6 +67,26 @@ def _check_key(spec: WorkflowSpec, key: str, path: KeyPath, problems: Problems) 
     if key not in spec.state:
         problems.add(path, unknown("state key", key, spec.state))
     return key in spec.state
+
+
+def _check_conditions(spec: WorkflowSpec, problems: Problems) -> None:
+    for place, edge in enumerate(spec.edges):
+        if edge.when is None or not _check_path(spec, edge.when.key, ("edges", place, "when", "key"), problems):
+            continue
+        if edge.when.key not in spec.state:
+            continue  # what a field holds is not declared
+        declared, found = spec.state[edge.when.key].type, type_of(edge.when.equals)
+        if found != "null" and not fits(found, declared):
+            reason = f"never holds: {edge.when.key!r} is {declared}, this value is {found}"
+            problems.add(("edges", place, "when", "equals"), reason)
+
+
+def _check_path(spec: WorkflowSpec, name: str, path: KeyPath, problems: Problems) -> bool:
+    """Whether a state key, or a field within one, can be there; noted where it cannot."""
+    reason = _state_problem(spec, name, spec.state)
+    if reason:
+        problems.add(path, reason)
+    return reason is None
 
 
 def _check_item(spec: WorkflowSpec, node: Node, path: KeyPath, problems: Problems) -> None:
@@ -126,13 +140,19 @@ def _check_reference(spec: WorkflowSpec, node: Node, name: str, path: KeyPath, p
 
 def _reference_problem(spec: WorkflowSpec, node: Node, name: str) -> str | None:
     """What is wrong with a dotted name that a node reads."""
-    head, _, below = name.partition(".")
+    head = name.partition(".")[0]
     if node.for_each is not None and head == node.item:
         return None
+    if head == node.item and head not in spec.state:
+        return f"{head!r} is an item, and there is none without `for_each`"
+    return _state_problem(spec, name, [*spec.state, *([node.item] if node.for_each else [])])
+
+
+def _state_problem(spec: WorkflowSpec, name: str, known: Iterable[str]) -> str | None:
+    """What is wrong with a state key, or a field within one; `known`: the names that could be meant."""
+    head, _, below = name.partition(".")
     if head not in spec.state:
-        if head == node.item and node.for_each is None:
-            return f"{head!r} is an item, and there is none without `for_each`"
-        return unknown("state key", head, [*spec.state, *([node.item] if node.for_each else [])])
+        return unknown("state key", head, known)
     if below and spec.state[head].type not in _WITH_FIELDS:
         return f"{head!r} is {spec.state[head].type} and has no field {below!r}"
     return None

@@ -122,6 +122,8 @@ def test_a_question_about_the_past_is_answered_from_it(filled: EntityStore, cloc
         ("Package name=", 9, "a value is missing"),
         ("Package -> ", 9, "an arrow is followed by the name of a link"),
         ("Package ?", 9, "expected a type"),
+        ("Package name=a\x00b", 15, "a character that no database keeps"),
+        (r'Package ~"\ud800"', 10, "a character that no database keeps"),
         (r'Package name="\q"', 15, "not a text in JSON's quotes"),
         ("Package" + " ->depends_on" * 9, 113, "ask in parts"),
     ],

@@ -126,6 +126,12 @@ def test_a_workflow_that_is_right_has_no_problem(checked: Checked):
         ("inputs: [packages]", "inputs: [pakages]", "w.yaml:7:10: inputs[0]: no state key 'pakages'"),
         ("inputs: [packages]", "inputs: [packages, packages]", "w.yaml:7:20: inputs[1]: 'packages' stands twice"),
         ("inputs: [packages]", "outcome: finished", "w.yaml:7:1: outcome: no state key 'finished'"),
+        (
+            "inputs: [packages]",
+            "outcome: dun.approved",
+            "w.yaml:7:1: outcome: no state key 'dun'; did you mean 'done'?",
+        ),
+        ("inputs: [packages]", "outcome: done.approved", "outcome: 'done' is boolean and has no field 'approved'"),
         ("output: summary", "output: sumary", "nodes.report.output: no state key 'sumary'"),
         (
             "output: found",

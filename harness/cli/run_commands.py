@@ -1,0 +1,169 @@
+"""The commands `run` and `resume`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from harness.assembly import Harness
+from harness.cli.advancing import advance
+from harness.cli.completion import run_ids, workflow_names
+from harness.cli.context import CommandContext, context_of
+from harness.cli.exit_codes import ExitCode, exit_code_of
+from harness.cli.forecast import Forecast, bindings_in_force, forecast
+from harness.cli.global_options import Commands
+from harness.cli.run_inputs import read_inputs
+from harness.engines.embedded import RunOrder
+from harness.engines.run_store import Run, typed_run_id
+from harness.exceptions import HarnessError
+from harness.json_values import JsonObject
+from harness.workflow.checks import require_valid
+from harness.workflow.loading import LoadedWorkflow, load_workflow
+from harness.workflow.state_values import initial_state
+
+commands = Commands()
+
+
+@commands.command("run")
+def run(
+    ctx: typer.Context,
+    workflow: Annotated[
+        str,
+        typer.Argument(help="A workflow of the project, or a workflow file.", autocompletion=workflow_names),
+    ],
+    inputs: Annotated[
+        list[str] | None, typer.Option("--input", "-i", metavar="KEY=VALUE", help="One input; may be repeated.")
+    ] = None,
+    input_file: Annotated[
+        Path | None, typer.Option("--input-file", metavar="FILE", help="Inputs as a YAML or JSON mapping.")
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check it and print its worst case; run and record nothing.")
+    ] = False,
+    items: Annotated[
+        int | None,
+        typer.Option("--items", min=0, help="For the worst case: how long to assume lists that are not known."),
+    ] = None,
+) -> None:
+    """Run a workflow.
+
+    Its worst case in dollars is printed first, then progress, on stderr; what it made comes on stdout. With --json
+    every event is one line and the last line is the result.
+    """
+    context = context_of(ctx)
+    loaded = load_workflow(workflow_file(context, workflow))
+    given = read_inputs(loaded.spec, inputs or [], input_file)
+    if dry_run:
+        raise typer.Exit(context.work(lambda harness: _dry_run(context, harness, loaded, given, items)))
+    raise typer.Exit(context.work(lambda harness: _run(context, harness, loaded, given, items)))
+
+
+@commands.command("resume")
+def resume(
+    ctx: typer.Context,
+    run_id: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[RUN]",
+            help="A run, or the beginning of its id; without it, all whose process is gone.",
+            autocompletion=run_ids,
+        ),
+    ] = None,
+) -> None:
+    """Continue a run where it stopped; nothing that was finished or paid for is done again."""
+    context = context_of(ctx)
+    if run_id is None:
+        raise typer.Exit(context.work(lambda harness: _resume_all(context, harness)))
+    raise typer.Exit(context.work(lambda harness: _resume(context, harness, run_id)))
+
+
+def workflow_file(context: CommandContext, workflow: str) -> Path:
+    """The file of a workflow that is named as in harness.yaml, or by its path.
+
+    Raises:
+        NameUnknown: the project has no such workflow.
+    """
+    path = Path(workflow)
+    if path.suffix in (".yaml", ".yml") or len(path.parts) > 1:
+        context.look_from(path.parent)
+        return path
+    return context.required_project().workflow_path(workflow)
+
+
+async def _dry_run(
+    context: CommandContext, harness: Harness, loaded: LoadedWorkflow, inputs: JsonObject, items: int | None
+) -> ExitCode:
+    ahead = await _ahead(harness, loaded, inputs, items)
+    context.output.record({"event": "worst_case", **ahead.as_object()}, ahead.as_text())
+    return ExitCode.DONE
+
+
+async def _run(
+    context: CommandContext, harness: Harness, loaded: LoadedWorkflow, inputs: JsonObject, items: int | None
+) -> ExitCode:
+    output = context.output
+    ahead = await _ahead(harness, loaded, inputs, items)
+    version = await harness.binding_version()
+    recorded = await harness.engine.record(
+        RunOrder(
+            loaded=loaded,
+            inputs=inputs,
+            person=harness.settings.person,
+            team=None,
+            working_folder=Path.cwd(),
+            project_folder=harness.project.folder if harness.project else Path(loaded.name).resolve().parent,
+            binding_version=version.version,
+        )
+    )
+    if output.as_json:
+        output.event({"event": "worst_case", **ahead.as_object()})
+        output.event({"event": "run_recorded", "run_id": recorded.run_id, "workflow": recorded.workflow})
+    else:
+        output.say(f"{ahead.as_text()}\nrun {recorded.run_id} of {recorded.workflow}, paid for by {recorded.person}")
+    return await advance(context, harness, recorded)
+
+
+async def _ahead(harness: Harness, loaded: LoadedWorkflow, inputs: JsonObject, items: int | None) -> Forecast:
+    """Check the workflow, then its worst case.
+
+    Raises:
+        SpecificationInvalid: with every problem.
+    """
+    in_force = await bindings_in_force(harness)
+    names = harness.project.registry_names() if harness.project else frozenset[str]()
+    require_valid(loaded, names, in_force.bindings.is_bound)
+    return await forecast(harness, loaded, in_force, values=initial_state(loaded.spec.state, inputs), items=items)
+
+
+async def _resume(context: CommandContext, harness: Harness, typed: str) -> ExitCode:
+    found = await harness.runs.run(typed_run_id(typed))
+    _announce(context, found)
+    return await advance(context, harness, found)
+
+
+async def _resume_all(context: CommandContext, harness: Harness) -> ExitCode:
+    """Continue every run whose process is gone; the worst of their exit codes, a lease taken meanwhile left out."""
+    waiting = await harness.engine.expired()
+    if not waiting:
+        context.output.say("no run has lost its process")
+    worst = ExitCode.DONE
+    for run_id in waiting:
+        found = await harness.runs.run(run_id)
+        _announce(context, found)
+        try:
+            code = await advance(context, harness, found)
+        except HarnessError as error:
+            # One that cannot go on must not keep the others waiting.
+            context.output.problem(str(error))
+            code = exit_code_of(error)
+        if code is ExitCode.INTERRUPTED:
+            return code
+        worst = worst if code in (ExitCode.DONE, ExitCode.LEASE_HELD) else max(worst, code)
+    return worst
+
+
+def _announce(context: CommandContext, found: Run) -> None:
+    if context.output.as_json:
+        context.output.event({"event": "run_resumed", "run_id": found.run_id, "workflow": found.workflow})
+    else:
+        context.output.say(f"run {found.run_id} of {found.workflow}, paid for by {found.person}, goes on")
