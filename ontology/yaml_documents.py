@@ -190,7 +190,7 @@ def _document_path(root: Node, loc: KeyPath, given: object) -> tuple[str | int, 
 
     def way(node: Node, at: int) -> _Way:
         if at == len(loc):
-            return _Way(False, False, 0, ())
+            return _Way(node.value is given, False, 0, ())
         key = (id(node), at)
         if key not in best:
             best[key] = way(node, at + 1)

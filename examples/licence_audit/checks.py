@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict
 
-from .excerpts import Question, middle_of, start_of
+from .excerpts import Question, parts_of
 from .expressions import agrees, one_answer_can_agree, parse
 from .inventory import Package
 from .licences import OTHER, Licence, known_licences, words_of
@@ -62,13 +62,12 @@ class Doubt(_Value):
     Args:
         refused: the first answer and why the text speaks against it; what is declared is not told, so that an answer
             that agrees with it was not copied from it.
-        start, middle: text from outside.
+        parts: the start and the middle of the text, from outside.
     """
 
     name: str
     refused: str
-    start: str
-    middle: str
+    parts: str
 
 
 def check(
@@ -86,8 +85,7 @@ def doubts(packages: list[Package], checks: list[Check]) -> tuple[Doubt, ...]:
         Doubt(
             name=package.name,
             refused=_told(package, refused[package.name].answers[-1]),
-            start=start_of(package.text),
-            middle=middle_of(package.text),
+            parts=parts_of(package.text),
         )
         for package in packages
         if package.name in refused

@@ -11,13 +11,15 @@ from pydantic import BaseModel, ConfigDict
 from .inventory import Package
 
 EXCERPT_CHARACTERS = 500
-PASSAGE_CHARACTERS = 900
+PART_CHARACTERS = 250
+PASSAGE_CHARACTERS = 600
+OMITTED = " [...] "
 
 _OWNER_LINE = re.compile(r"^\W*(copyright\b|\(c\)|©|all rights reserved)", re.IGNORECASE)
 _DUTY = re.compile(
-    r"\b(must|shall|provided that|required|retain|reproduce|include[ds]?|redistributions?|subject to|may not)\b",
-    re.IGNORECASE,
+    r"\bmust\b|\bshall (?!mean\b|constitute\b)|\bprovided that\b|\bmay not\b|\bare required to\b", re.IGNORECASE
 )
+_SENTENCE_END = re.compile(r"(?<=[.;:])\s+(?=\W*[A-Z0-9])|\n\s*\n")
 
 
 class Question(BaseModel):
@@ -39,32 +41,25 @@ def start_of(text: str) -> str:
     return _one_line(text)[:EXCERPT_CHARACTERS].rstrip()
 
 
-def middle_of(text: str) -> str:
-    """As many words from the middle, where a short licence has its conditions."""
+def parts_of(text: str) -> str:
+    """The start and, after a mark, the middle, where a short licence has its conditions; half as much of each."""
     line = _one_line(text)
-    begin = max(EXCERPT_CHARACTERS, (len(line) - EXCERPT_CHARACTERS) // 2)
-    return line[begin : begin + EXCERPT_CHARACTERS].strip()
+    start = line[:PART_CHARACTERS]
+    begin = max(PART_CHARACTERS, (len(line) - PART_CHARACTERS) // 2)
+    middle = line[begin : begin + PART_CHARACTERS].strip()
+    return f"{start.strip()}{OMITTED}{middle}" if middle else start.strip()
+
+
+def says_duty(words: str) -> bool:
+    """Whether a passage holds a word by which licences oblige."""
+    return _DUTY.search(words) is not None
 
 
 def duty_passage(text: str) -> str:
-    """The stretch of a text that holds most words of duty, at most `PASSAGE_CHARACTERS`, from the start of a paragraph."""
-    paragraphs = [each for each in re.split(r"\n\s*\n", text) if each.strip()]
-    if not paragraphs:
-        return ""
-    weights = [len(_DUTY.findall(each)) for each in paragraphs]
-    stretches = [_stretch(paragraphs, start) for start in range(len(paragraphs))]
-    best = max(range(len(paragraphs)), key=lambda start: (sum(weights[start : start + stretches[start]]), -start))
-    return "\n\n".join(paragraphs[best : best + stretches[best]])[:PASSAGE_CHARACTERS].strip()
-
-
-def _stretch(paragraphs: Sequence[str], start: int) -> int:
-    """How many paragraphs from here fit; at least one."""
-    length = 0
-    for count, paragraph in enumerate(paragraphs[start:]):
-        length += len(paragraph) + 2
-        if length > PASSAGE_CHARACTERS:
-            return max(1, count)
-    return len(paragraphs) - start
+    """The first sentences of a text that oblige, as they stand there, at most `PASSAGE_CHARACTERS`."""
+    sentences = [" ".join(each.split()) for each in _SENTENCE_END.split(text)]
+    obliging = "\n".join(each for each in sentences if says_duty(each)) or start_of(text)
+    return obliging[:PASSAGE_CHARACTERS].strip()
 
 
 def _one_line(text: str) -> str:

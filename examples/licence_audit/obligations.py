@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pydantic import BaseModel, ConfigDict
 
 from .checks import Check
-from .excerpts import duty_passage
+from .excerpts import duty_passage, says_duty
 from .inventory import Package
 
 MIN_QUOTE_WORDS = 3
@@ -55,7 +55,11 @@ class Obligation(_Value):
 
 
 class ObligationsOfLicence(_Value):
-    """What was kept of one licence's duties, and how many were refused because their quote is not in the text."""
+    """What was kept of one licence's duties.
+
+    Args:
+        refused: how many were not, because their quote is not in the text or obliges to nothing.
+    """
 
     spdx: str
     package: str
@@ -76,7 +80,7 @@ def licence_texts(packages: list[Package], verdicts: list[Check]) -> tuple[Licen
 def quoted(
     packages: list[Package], texts: list[LicenceText], answers: list[Duties | None]
 ) -> tuple[ObligationsOfLicence, ...]:
-    """Keep the duties whose quote is in the licence text, line breaks aside; count the others."""
+    """Keep the duties whose quote is in the licence text, line breaks aside, and obliges; count the others."""
     whole = {package.name: _one_space(package.text) for package in packages}
     return tuple(_kept(text, answer, whole[text.package]) for text, answer in zip(texts, answers, strict=True))
 
@@ -86,7 +90,8 @@ def _kept(text: LicenceText, answer: Duties | None, whole: str) -> ObligationsOf
     kept: dict[str, Obligation] = {}
     for each in said:
         quote = _one_space(each.quote)
-        if each.duty.strip() and len(quote.split()) >= MIN_QUOTE_WORDS and quote in whole:
+        long_enough = len(quote.split()) >= MIN_QUOTE_WORDS
+        if each.duty.strip() and long_enough and quote in whole and says_duty(quote):
             obligation = Obligation(spdx=text.spdx, package=text.package, duty=each.duty, quote=quote)
             kept.setdefault(quote, obligation)
     return ObligationsOfLicence(

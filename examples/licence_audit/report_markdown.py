@@ -71,7 +71,7 @@ def _copyleft(report: Report) -> str:
 def _obligations(report: Report) -> str:
     rows = [(each.spdx, each.duty, each.quote, each.package) for each in report.obligations]
     table = _table(("licence", "duty, in a model's words", "words of the text", "text of"), rows) if rows else "None."
-    return f"## Obligations\n\n{table}\n\nRefused because the quote is not in the text: {report.quotes_refused}."
+    return f"## Obligations\n\n{table}\n\nRefused because the quote is not in the text or obliges to nothing: {report.quotes_refused}."
 
 
 def _files(report: Report) -> str:

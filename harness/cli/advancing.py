@@ -7,7 +7,7 @@ from pathlib import Path
 from harness.assembly import Harness
 from harness.cli.context import CommandContext
 from harness.cli.exit_codes import ExitCode, exit_code_of_run
-from harness.cli.output import json_line, usd_text
+from harness.cli.output import counted, json_line, usd_text
 from harness.cli.progress import RunProgress
 from harness.engines.embedded import RunOutcome
 from harness.engines.run_store import Run, RunStatus
@@ -131,7 +131,7 @@ def cost_words(costs: CostLine) -> str:
     completed = "none completed" if each is None else f"{usd_text(each)} a completed task ({costs.completed} completed)"
     failed = f", {costs.failed} failed" if costs.failed else ""
     estimated = f", {usd_text(costs.estimated_usd)} of it estimated" if costs.estimated_usd > Decimal(0) else ""
-    return f"{costs.calls:,} calls, {tokens:,} tokens, {usd_text(costs.usd)}{estimated}; {completed}{failed}"
+    return f"{counted(costs.calls, 'call')}, {tokens:,} tokens, {usd_text(costs.usd)}{estimated}; {completed}{failed}"
 
 
 def state_lines(state: JsonObject) -> list[str]:

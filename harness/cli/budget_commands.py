@@ -12,7 +12,7 @@ from harness.assembly import Harness, utc_now
 from harness.budgets.limits import Limit, ScopeKind, Unit, check_zone, parse_amount, parse_scope, shown_amount
 from harness.budgets.periods import Period
 from harness.budgets.reservations import Balance
-from harness.cli.binding_commands import workflows_of
+from harness.cli.binding_places import workflows_of
 from harness.cli.context import context_of
 from harness.cli.global_options import Commands
 from harness.cli.output import Column, time_text, usd_text

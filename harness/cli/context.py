@@ -34,8 +34,7 @@ class CommandContext:
         self.output = Output(as_json=options.json)
 
     def look_from(self, folder: Path) -> None:
-        """Look for the project from another folder than the working one, where the command line names none."""
-        assert "project" not in self.__dict__, "the project was looked for already"
+        """Look for the project from another folder than the working one, where nothing named or found one before."""
         self._start = folder
 
     @cached_property
@@ -76,7 +75,7 @@ class CommandContext:
         """A command as it is to be typed here to reach the same project and state."""
         said = self._options
         project = said.project
-        if project is None and self.project is not None and self._start != Path.cwd():
+        if project is None and self.project is not None and not Path.cwd().is_relative_to(self.project.folder):
             project = self.project.folder
         named = {"--project": project, "--home": said.home, "--as": said.person}
         return " ".join(

@@ -10,13 +10,12 @@ from zoneinfo import ZoneInfo
 import typer
 
 from harness.assembly import Harness
+from harness.cli.completion import run_ids
 from harness.cli.context import CommandContext, context_of
 from harness.cli.global_options import Commands
 from harness.cli.output import Column, time_text, usd_text
 from harness.engines.run_store import typed_run_id
-from harness.exceptions import NameUnknown
 from harness.ledger.reports import CostLine, Entry, GroupBy
-from harness.names import nearest_names
 
 commands = Commands()
 
@@ -31,9 +30,9 @@ class CostRow:
     line: CostLine
 
     @property
-    def estimated_share(self) -> Decimal | None:
+    def estimated_share(self) -> float | None:
         """The part of the dollars that is a held bound, 0 to 1; None where there are none."""
-        return (self.line.estimated_usd / self.line.usd).quantize(Decimal("0.0001")) if self.line.usd else None
+        return round(float(self.line.estimated_usd / self.line.usd), 4) if self.line.usd else None
 
     def as_object(self) -> dict[str, object]:
         """As programs read it."""
@@ -59,7 +58,9 @@ def costs(
         datetime | None,
         typer.Option("--since", formats=["%Y-%m-%d"], metavar="DATE", help="From this day on, in your time zone."),
     ] = None,
-    run: Annotated[str | None, typer.Option("--run", metavar="RUN", help="Of this run, call by call.")] = None,
+    run: Annotated[
+        str | None, typer.Option("--run", metavar="RUN", help="Of this run, call by call.", autocompletion=run_ids)
+    ] = None,
 ) -> None:
     """Show what completed tasks cost, failed attempts included; "none completed" is never $0.
 
@@ -97,7 +98,7 @@ def _columns(by: GroupBy) -> list[Column]:
     ]
 
 
-def _share_text(share: Decimal | None) -> str:
+def _share_text(share: float | None) -> str:
     return "-" if share is None else f"{share:.0%}" if share in {0, 1} else f"{share:.1%}"
 
 
@@ -123,7 +124,7 @@ def _start_of_day(day: datetime, zone: str) -> datetime:
 
 def _show_run(context: CommandContext, run_id: str) -> None:
     async def body(harness: Harness) -> tuple[CostLine, tuple[Entry, ...]]:
-        await _check_run(harness, run_id)
+        await harness.runs.run(run_id)  # raises where there is none
         reports, organisation = harness.reports, harness.organisation
         return reports.run_costs(organisation, run_id), reports.run_entries(organisation, run_id)
 
@@ -159,12 +160,3 @@ def _show_run(context: CommandContext, run_id: str) -> None:
 
 def _count(tokens: int | None) -> str:
     return "unknown" if tokens is None else f"{tokens:,}"
-
-
-async def _check_run(harness: Harness, run_id: str) -> None:
-    """Raises NameUnknown where there is no such run, with the nearest ones."""
-    try:
-        await harness.runs.run(run_id)
-    except NameUnknown as error:
-        near = error.nearest or nearest_names(run_id, [each.run_id for each in await harness.runs.runs()])
-        raise NameUnknown("run", run_id, near) from error

@@ -7,7 +7,7 @@ from decimal import Decimal
 from harness.assembly import Harness, utc_now
 from harness.budgets.limits import ScopeKind, Unit, shown_amount
 from harness.budgets.reservations import Balance
-from harness.cli.output import usd_text
+from harness.cli.output import counted, usd_text
 from harness.dialects.dialect import Dialect
 from harness.dialects.openai_chat import OpenAIChat
 from harness.json_values import Json
@@ -171,7 +171,7 @@ def _cap(balance: Balance, worst: WorstCase) -> CapLeft:
         unit=limit.unit.value,
         period=limit.period.value,
         limit=shown_amount(limit.amount, limit.unit),
-        left=shown_amount(limit.amount - balance.spent - balance.held, limit.unit),
+        left=shown_amount(max(limit.amount - balance.spent - balance.held, 0), limit.unit),
         worst_case=used[limit.unit],
     )
 
@@ -196,7 +196,7 @@ def _node_object(node: NodeWorstCase) -> dict[str, object]:
 
 
 def _words(amount: Amount) -> str:
-    return f"{usd_text(amount.usd)}, {amount.calls:,} calls, {amount.tokens:,} tokens"
+    return f"{usd_text(amount.usd)}, {counted(amount.calls, 'call')}, {amount.tokens:,} tokens"
 
 
 def _node_line(node: NodeWorstCase) -> str:

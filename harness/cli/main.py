@@ -99,7 +99,7 @@ def run(arguments: Sequence[str] | None = None) -> None:
         command_line().main(args=arguments, prog_name="harness", obj=options)
     except SystemExit:
         raise
-    except BaseException as error:  # the last place where anything can be said about it
+    except BaseException as error:  # noqa: BLE001 - the last place where anything can be said about it
         # Late, because the error trees of the floors below come with their databases' libraries.
         from harness.cli.failures import explained
 

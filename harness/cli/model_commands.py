@@ -10,6 +10,7 @@ import typer
 
 from harness.assembly import Harness, utc_now
 from harness.cli.context import context_of
+from harness.cli.forecast import bindings_in_force
 from harness.cli.global_options import Commands
 from harness.cli.output import Column, usd_text
 from harness.exceptions import NameUnknown, PriceUnknown
@@ -123,7 +124,7 @@ def models(ctx: typer.Context) -> None:
     context = context_of(ctx)
 
     async def body(harness: Harness) -> list[ModelRow]:
-        current = await harness.binding_version()
+        current = await bindings_in_force(harness)
         catalogue = current.bindings.catalogue(harness.catalogue)
         at = utc_now()
         return [_row(name, catalogue, harness.prices, os.environ, at) for name in sorted(catalogue.models)]

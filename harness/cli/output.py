@@ -105,6 +105,11 @@ def usd_text(amount: Decimal | None) -> str:
     return f"${whole}.{parts.ljust(2, '0')}"
 
 
+def counted(count: int, noun: str) -> str:
+    """A number with its noun: 1 call, 2 calls."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
 def time_text(at: datetime | None) -> str:
     """A moment in the machine's own time zone, to the second."""
     return at.astimezone().strftime("%Y-%m-%d %H:%M:%S") if at else "-"

@@ -12,7 +12,7 @@ from rich.console import Console, RenderableType
 from rich.live import Live
 from rich.spinner import Spinner
 
-from harness.cli.output import Output, plain, usd_text
+from harness.cli.output import Output, counted, plain, usd_text
 from harness.workflow.events import (
     CallAnswered,
     ItemFinished,
@@ -68,7 +68,7 @@ class RunProgress:
             node if items is None else f"{node} {done}/{items}" for node, (done, items) in self._items.items()
         )
         seconds = self._monotonic() - self._began
-        spent = f"{self._calls:,} calls, {self._tokens:,} tokens, {usd_text(self._usd)}"
+        spent = f"{counted(self._calls, 'call')}, {self._tokens:,} tokens, {usd_text(self._usd)}"
         return f"{nodes or 'between nodes'}  {spent}  {seconds:.0f} s"
 
     def _count(self, event: RunEvent) -> None:

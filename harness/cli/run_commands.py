@@ -14,12 +14,11 @@ from harness.cli.forecast import Forecast, bindings_in_force, forecast
 from harness.cli.global_options import Commands
 from harness.cli.run_inputs import read_inputs
 from harness.engines.embedded import RunOrder
-from harness.engines.run_store import Run, typed_run_id
+from harness.engines.run_store import Run
 from harness.exceptions import HarnessError
 from harness.json_values import JsonObject
 from harness.workflow.checks import require_valid
 from harness.workflow.loading import LoadedWorkflow, load_workflow
-from harness.workflow.state_values import initial_state
 
 commands = Commands()
 
@@ -111,7 +110,7 @@ async def _run(
             person=harness.settings.person,
             team=None,
             working_folder=Path.cwd(),
-            project_folder=harness.project.folder if harness.project else Path(loaded.name).resolve().parent,
+            project_folder=_project_folder(harness, loaded),
             binding_version=version.version,
         )
     )
@@ -123,6 +122,11 @@ async def _run(
     return await advance(context, harness, recorded)
 
 
+def _project_folder(harness: Harness, loaded: LoadedWorkflow) -> Path:
+    """Where a resumed run looks for its tools and files; without a project the workflow's own folder."""
+    return harness.project.folder if harness.project else Path(loaded.name).resolve().parent
+
+
 async def _ahead(harness: Harness, loaded: LoadedWorkflow, inputs: JsonObject, items: int | None) -> Forecast:
     """Check the workflow, then its worst case.
 
@@ -132,11 +136,12 @@ async def _ahead(harness: Harness, loaded: LoadedWorkflow, inputs: JsonObject, i
     in_force = await bindings_in_force(harness)
     names = harness.project.registry_names() if harness.project else frozenset[str]()
     require_valid(loaded, names, in_force.bindings.is_bound)
-    return await forecast(harness, loaded, in_force, values=initial_state(loaded.spec.state, inputs), items=items)
+    values = {key: spec.default for key, spec in loaded.spec.state.items()} | inputs
+    return await forecast(harness, loaded, in_force, values=values, items=items)
 
 
 async def _resume(context: CommandContext, harness: Harness, typed: str) -> ExitCode:
-    found = await harness.runs.run(typed_run_id(typed))
+    found = await harness.runs.run(typed)
     _announce(context, found)
     return await advance(context, harness, found)
 

@@ -243,7 +243,7 @@ async def _run_graph(graph: Any, context: RunContext, loaded: LoadedWorkflow, in
     run_id = context.run.run_id
     config = _config(run_id) | {"recursion_limit": limits.steps + _INPUT_STEP}
     begun = await graph.checkpointer.aget_tuple(_config(run_id))
-    start = None if begun else {**initial_state(loaded.spec.state, inputs), "_visits": {}, "_answers": {}}
+    start = None if begun else initial_state(loaded.spec, inputs)
     try:
         # Nothing of a run is ever uploaded to LangSmith, whatever the environment says.
         with tracing_context(enabled=False):

@@ -29,7 +29,8 @@ class CallContext:
     """Who asks, for whom and at which place of which run.
 
     Args:
-        path: the place within the run, e.g. `classify[3]`; with `ordinal` it names the question.
+        path: the place within the run: the node, its visit where it is not the first, the item where there are
+            several, e.g. `classify:2[3]`; with `ordinal` it names the question.
         ordinal: the how-manieth question at that place.
     """
 
@@ -48,6 +49,14 @@ class CallContext:
     def call_id(self) -> str:
         """Names what is asked, the same in every replay."""
         return f"{self.run_id or self.task_id}/{self.path}#{self.ordinal}"
+
+
+def place_of_call(call_id: str) -> tuple[str, int, int]:
+    """The node, visit (from 1) and item (from 0) that a run's `call_id` names."""
+    path = call_id.partition("/")[2].rpartition("#")[0]
+    place, _, item = path.partition("[")
+    node, _, visit = place.partition(":")
+    return node, int(visit or 1), int(item.rstrip("]") or 0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,6 +69,15 @@ class Entry:
     error: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class SettledSend:
+    """One send of a run that is over: what was asked, whom, and the class of its failure where it failed."""
+
+    call_id: str
+    model: str
+    error: str | None
+
+
 class CostReports(Protocol):
     """Port: reads the ledger; each method sees one consistent state of it."""
 
@@ -82,6 +91,10 @@ class CostReports(Protocol):
         `completed` and `failed` count its tasks of `kind`; None counts those that are part of the run, or the run
         itself where it has no parts.
         """
+        ...
+
+    def run_sends(self, organisation: str, run_id: str) -> tuple[SettledSend, ...]:
+        """Every settled or expired send of a run, in the order they were settled."""
         ...
 
     def run_entries(self, organisation: str, run_id: str) -> tuple[Entry, ...]:

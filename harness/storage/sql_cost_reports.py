@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Engine
 
-from harness.ledger.reports import CostLine, Entry, GroupBy
+from harness.ledger.reports import CostLine, Entry, GroupBy, SettledSend
 from harness.models.prices import usd
 from harness.storage.driver_sessions import DriverSession, Statement
 from harness.storage.money_rows import read_time, stored_time
@@ -66,6 +66,15 @@ class SqlCostReports:
         )
         completed, failed = (outcomes[0][1], outcomes[0][2]) if outcomes else (0, 0)
         return _line((run_id, *sums, completed, failed))
+
+    def run_sends(self, organisation: str, run_id: str) -> tuple[SettledSend, ...]:
+        """See the port."""
+        rows = self._read(
+            "SELECT call_id, model, error FROM entries WHERE organisation = :organisation AND run_id = :run_id "
+            "AND kind IN ('settle', 'expire') ORDER BY seq",
+            {"organisation": organisation, "run_id": run_id},
+        )
+        return tuple(SettledSend(*row) for row in rows)
 
     def run_entries(self, organisation: str, run_id: str) -> tuple[Entry, ...]:
         """See the port."""

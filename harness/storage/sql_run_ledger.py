@@ -1,17 +1,18 @@
 """The part of the ledger that a node's code may read and write, for one run. Blocking: code runs in threads."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
 from harness.budgets.limits import ScopeKind, Unit, shown_amount
 from harness.budgets.reservations import Balance
+from harness.ledger.entries import place_of_call
 from harness.ledger.reports import CostReports
 from harness.ledger.tasks import Task, task_id_for
 from harness.storage import limit_operations, money_operations
 from harness.storage.transactions import TransactionWriter
-from harness.workflow.node_context import BudgetUse, RunCosts
+from harness.workflow.node_context import BudgetUse, ModelAnswer, RunCosts
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,18 @@ class SqlRunLedger:
             usd_per_completed=line.usd_per_completed,
         )
 
+    def answers(self) -> Mapping[str, tuple[ModelAnswer, ...]]:
+        """See the port."""
+        sent: dict[tuple[str, int], dict[int, list[tuple[str, bool]]]] = {}
+        for entry in self._reports.run_sends(self._run.organisation, self._run.run_id):
+            node, visit, item = place_of_call(entry.call_id)
+            sent.setdefault((node, visit), {}).setdefault(item, []).append((entry.model, entry.error is None))
+        last = dict(sorted(sent))
+        return {
+            node: tuple(_answer(sends) for _, sends in sorted(sent[node, visit].items()))
+            for node, visit in last.items()
+        }
+
     def budgets(self) -> tuple[BudgetUse, ...]:
         """See the port."""
         scopes = [
@@ -83,6 +96,11 @@ class SqlRunLedger:
             lambda: money_operations.read_balances(self._run.organisation, scopes, now)
         )
         return tuple(map(budget_use, balances))
+
+
+def _answer(sends: list[tuple[str, bool]]) -> ModelAnswer:
+    answered = [model for model, good in sends if good]
+    return ModelAnswer(answered[-1] if answered else None, len(sends))
 
 
 def budget_use(balance: Balance) -> BudgetUse:

@@ -12,13 +12,13 @@ from langgraph.graph import END as GRAPH_END
 from langgraph.graph import START, StateGraph
 from langgraph.runtime import Runtime
 
-from harness.exceptions import LimitOfRunReached
 from harness.json_values import Json, JsonObject
-from harness.workflow.joins import waiting_sources
+from harness.workflow.joins import BEGIN, Sources, waiting_sources
 from harness.workflow.loading import LoadedWorkflow
-from harness.workflow.node_runner import ANSWERS, VISITS, NodeRunner
+from harness.workflow.node_runner import NodeRunner
 from harness.workflow.node_services import RunContext
 from harness.workflow.spec import END, Edge, Reducer, StateKeySpec, WorkflowSpec
+from harness.workflow.state_values import VISITS, counts_visits
 
 
 def compile_graph(loaded: LoadedWorkflow, *, checkpointer: Any) -> Any:
@@ -28,11 +28,13 @@ def compile_graph(loaded: LoadedWorkflow, *, checkpointer: Any) -> Any:
     for name in spec.nodes:
         node: Any = _node(NodeRunner(loaded, name))
         graph.add_node(name, node)
-    for start in spec.start:
-        graph.add_edge(START, start)
     meetings = waiting_sources(spec)
-    for target, sources in sorted(meetings.items()):
-        graph.add_edge(sorted(sources), target)
+    for start in spec.start:
+        if not _waited_for(BEGIN, start, meetings):
+            graph.add_edge(START, start)
+    for target, groups in meetings.items():
+        for group in groups:
+            graph.add_edge(sorted(group - {BEGIN}), target)
     for source in spec.nodes:
         _add_edges(graph, spec, source, meetings)
     return graph.compile(checkpointer=checkpointer)
@@ -46,46 +48,43 @@ def _node(runner: NodeRunner) -> Callable[..., Any]:
 
 
 def _add_edges(
-    graph: "StateGraph[Any, RunContext]", spec: WorkflowSpec, source: str, meetings: Mapping[str, frozenset[str]]
+    graph: "StateGraph[Any, RunContext]", spec: WorkflowSpec, source: str, meetings: Mapping[str, tuple[Sources, ...]]
 ) -> None:
     edges = [edge for edge in spec.edges if edge.source == source]
     if not edges:
         graph.add_edge(source, GRAPH_END)
-    elif edges[0].when is None and not any(_bounded(spec, target) for target in edges[0].target):
+    elif edges[0].when is None:
         for target in edges[0].target:
-            if source not in meetings.get(target, frozenset()):
+            if not _waited_for(source, target, meetings):
                 graph.add_edge(source, _name(target))
     else:
         targets = {_name(target) for edge in edges for target in edge.target}
-        graph.add_conditional_edges(source, _router(spec, source, edges), sorted({*targets, GRAPH_END}))
+        graph.add_conditional_edges(source, _router(spec, edges), sorted({*targets, GRAPH_END}))
 
 
-def _router(spec: WorkflowSpec, source: str, edges: list[Edge]) -> Callable[..., Any]:
-    """The first edge that holds; one whose target has had all its visits does not."""
+def _waited_for(source: str, target: str, meetings: Mapping[str, tuple[Sources, ...]]) -> bool:
+    """Whether a target waits for this source and others together."""
+    return any(source in group for group in meetings.get(target, ()))
 
-    def route(state: Mapping[str, Any], runtime: Runtime[RunContext]) -> list[str]:
-        blocked = 0
-        for edge in edges:
-            if edge.when is not None and state.get(edge.when.key) != edge.when.equals:
-                continue
-            blocked = max((_visits_used_up(spec, target, state) for target in edge.target), default=0)
-            if not blocked:
-                return [_name(target) for target in edge.target]
-        if blocked:
-            raise LimitOfRunReached(runtime.context.run.run_id, f"max_visits after node {source!r}", blocked)
-        return [GRAPH_END]
+
+def _router(spec: WorkflowSpec, edges: list[Edge]) -> Callable[..., Any]:
+    """The first edge that holds; one whose target has had all its visits gives way to a later one.
+
+    Where there is no other, it is taken all the same, and its target says that its visits are used up.
+    """
+
+    def route(state: Mapping[str, Any]) -> list[str]:
+        holding = [edge for edge in edges if edge.when is None or state.get(edge.when.key) == edge.when.equals]
+        free = [edge for edge in holding if not any(_used_up(spec, target, state) for target in edge.target)]
+        taken = next(iter(free or holding), None)
+        return [_name(target) for target in taken.target] if taken else [GRAPH_END]
 
     return route
 
 
-def _visits_used_up(spec: WorkflowSpec, target: str, state: Mapping[str, Any]) -> int:
-    """The target's `max_visits` if it had that many, else 0."""
+def _used_up(spec: WorkflowSpec, target: str, state: Mapping[str, Any]) -> bool:
     most = spec.nodes[target].max_visits if target in spec.nodes else None
-    return most if most is not None and state[VISITS].get(target, 0) >= most else 0
-
-
-def _bounded(spec: WorkflowSpec, target: str) -> bool:
-    return target in spec.nodes and spec.nodes[target].max_visits is not None
+    return most is not None and state[VISITS].get(target, 0) >= most
 
 
 def _name(target: str) -> str:
@@ -93,10 +92,10 @@ def _name(target: str) -> str:
 
 
 def _state_type(spec: WorkflowSpec) -> Any:
-    """The channels: the workflow's keys and our own bookkeeping."""
+    """The channels: the workflow's keys, and the visits where they count."""
     keys: dict[str, Any] = {key: _channel(each) for key, each in spec.state.items()}
-    keys[VISITS] = Annotated[dict[str, int], _count_up]
-    keys[ANSWERS] = Annotated[dict[str, Json], _merged]
+    if counts_visits(spec):
+        keys[VISITS] = Annotated[dict[str, int], _count_up]
     return TypedDict(f"State_{spec.workflow}", keys)  # pyright: ignore[reportArgumentType]
 
 

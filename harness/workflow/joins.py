@@ -1,52 +1,140 @@
-"""Where parallel branches meet: which edges wait for each other.
+"""Where branches meet: which sources a node waits for together.
 
 LangGraph runs a node once for each arrival in another step; our rule is that a node where branches meet waits for
-all of them. That can be promised where every branch is sure to arrive; where one may take another way, the check
-refuses the graph and says what to do instead.
+all that come to it in one round. That can be promised where, however conditions fall, the same sources always come
+together; where one of them may come without the others the check refuses the graph and says what to do instead.
+
+A round is followed from the last node that every way to the meeting passes, or from the meeting itself where a loop
+leads back to it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import combinations
 
 from harness.workflow.parallel import Graph, graph_of
 from harness.workflow.spec import WorkflowSpec
 
+# The start of a run among the sources of a node; no node has an empty name.
+BEGIN = ""
 
-def waiting_sources(spec: WorkflowSpec) -> Mapping[str, frozenset[str]]:
-    """For each node where parallel branches meet, the sources that it waits for together."""
-    graph = graph_of(spec)
-    meetings: dict[str, frozenset[str]] = {}
-    for target in graph.reachable:
-        sources = frozenset(node for node in graph.reachable if target in graph.successors(node))
-        together = frozenset(each for each in sources if _parallel_to_any(graph, each, sources))
-        if together:
-            meetings[target] = together
-    return meetings
+Sources = frozenset[str]
+
+# Ways that conditions can fall within one round, each followed; a meeting with more is refused.
+_MOST_WAYS = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """One way that a round can go: what each node with conditions chose, and the sources that came."""
+
+    chosen: Mapping[str, int]
+    came: Sources
+
+
+def waiting_sources(spec: WorkflowSpec) -> Mapping[str, tuple[Sources, ...]]:
+    """For each node where branches meet, the groups of sources that it waits for together; `BEGIN` may be one."""
+    joins = _Joins(spec)
+    found = {target: joins.groups(target) for target in sorted(joins.graph.reachable)}
+    return {target: groups for target, groups in found.items() if groups}
 
 
 def uncertain_meetings(spec: WorkflowSpec) -> list[tuple[str, str]]:
-    """Meetings that cannot be promised: (the node where branches meet, a node on a branch that may not come there)."""
-    graph = graph_of(spec)
-    found: list[tuple[str, str]] = []
-    for target, sources in sorted(waiting_sources(spec).items()):
-        on_branches = {
-            node
-            for node in graph.reachable
-            if _parallel_to_any(graph, node, sources - {node}) and (node in sources or _leads_to(graph, node, sources))
-        }
-        found += [(target, node) for node in sorted(on_branches) if any(e.when for e in spec.edges if e.source == node)]
-    return found
+    """Meetings that cannot be promised: (the node where branches meet, a node that can lead past it)."""
+    joins = _Joins(spec)
+    return [(target, name) for target in sorted(joins.graph.reachable) for name in sorted(joins.uncertain(target))]
 
 
-def _parallel_to_any(graph: Graph, node: str, others: frozenset[str]) -> bool:
-    return any(frozenset({node, other}) in graph.parallel_pairs for other in others if other != node)
+class _Joins:
+    def __init__(self, spec: WorkflowSpec) -> None:
+        self.graph: Graph = graph_of(spec)
+        self._choices = {name: _choices(spec, self.graph, name) for name in self.graph.reachable}
+        self._choices[BEGIN] = (self.graph.starts,)
+        self._ways: dict[str, tuple[_Way, ...]] = {}
+
+    def groups(self, target: str) -> tuple[Sources, ...]:
+        together = {way.came for way in self._ways_to(target) if len(way.came) > 1}
+        return tuple(sorted(together, key=sorted))
+
+    def uncertain(self, target: str) -> set[str]:
+        """Nodes whose conditions decide whether all of a group come to the target."""
+        ways = self._ways_to(target)
+        if len(ways) >= _MOST_WAYS:
+            return {target}
+        found: set[str] = set()
+        for one, other in combinations(ways, 2):
+            if one.came != other.came and one.came & other.came:
+                parted = {name for name in one.chosen.keys() & other.chosen if one.chosen[name] != other.chosen[name]}
+                found |= parted if len(parted) == 1 else set()
+        groups = self.groups(target)
+        # What a condition leads to comes by itself: it cannot be waited for.
+        found |= {source for group in groups for source in group if len(self._choices[source]) > 1}
+        found |= {min(pair) for pair in self._sources_apart(target, groups)}
+        return found
+
+    def _sources_apart(self, target: str, groups: tuple[Sources, ...]) -> Iterator[Sources]:
+        """Sources that can be there at the same time, but come together in no round."""
+        sources = sorted(name for name in self.graph.reachable if target in self.graph.successors(name))
+        for pair in map(frozenset, combinations(sources, 2)):
+            if pair in self.graph.parallel_pairs and not any(pair <= group for group in groups):
+                yield pair
+
+    def _ways_to(self, target: str) -> tuple[_Way, ...]:
+        if target not in self._ways:
+            origins = (self._last_passed(target), target)
+            self._ways[target] = tuple(way for origin in origins for way in self._followed(origin, target))
+        return self._ways[target]
+
+    def _followed(self, origin: str, target: str) -> Iterator[_Way]:
+        """Every way from an origin; each node is passed once, because the rounds of a loop within are one."""
+        waiting: list[tuple[frozenset[str], tuple[str, ...], dict[str, int], Sources]] = [
+            (frozenset({origin}), (origin,), {}, frozenset())
+        ]
+        for _ in range(_MOST_WAYS):
+            if not waiting:
+                return
+            seen, standing, chosen, came = waiting.pop()
+            while standing:
+                node, *others = standing
+                choices = self._choices[node]
+                for place, choice in reversed(list(enumerate(choices))):
+                    fresh = sorted(choice - seen - {target})
+                    after = (
+                        seen | choice,
+                        (*others, *fresh),
+                        chosen | {node: place} if len(choices) > 1 else chosen,
+                        came | {node} if target in choice else came,
+                    )
+                    if place:
+                        waiting.append(after)
+                    else:
+                        seen, standing, chosen, came = after
+            yield _Way(chosen, came)
+
+    def _last_passed(self, target: str) -> str:
+        """The last node before the target that every way to it passes; `BEGIN` where there is none."""
+        passed = [name for name in self.graph.reachable if target in self._behind[name] and name != target]
+        return max(passed, key=lambda name: (sum(name in self._behind[each] for each in passed), name), default=BEGIN)
+
+    @cached_property
+    def _behind(self) -> Mapping[str, frozenset[str]]:
+        """For each node, those that no way reaches without passing it."""
+        return {name: self.graph.reachable - self._reached_without(name) for name in self.graph.reachable}
+
+    def _reached_without(self, name: str) -> set[str]:
+        reached = set(self.graph.starts - {name})
+        waiting = list(reached)
+        while waiting:
+            fresh = self.graph.successors(waiting.pop()) - reached - {name}
+            reached |= fresh
+            waiting += fresh
+        return reached
 
 
-def _leads_to(graph: Graph, node: str, targets: frozenset[str]) -> bool:
-    waiting, seen = [node], {node}
-    while waiting:
-        following = graph.successors(waiting.pop()) - seen
-        if following & targets:
-            return True
-        seen |= following
-        waiting += following
-    return False
+def _choices(spec: WorkflowSpec, graph: Graph, name: str) -> tuple[frozenset[str], ...]:
+    """The target sets of a node's edges, one of which is taken; none, where no condition holds, ends the branch."""
+    edges = [edge for edge in spec.edges if edge.source == name]
+    choices = tuple(graph.choices[name])
+    ends = not edges or all(edge.when is not None for edge in edges)
+    return (*choices, frozenset()) if ends else choices

@@ -1,7 +1,6 @@
 """A model node: prompt in, text or a validated value out, through the one metered call."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from harness.exceptions import AnswerInvalid
 from harness.json_values import Json, JsonObject
@@ -22,19 +21,10 @@ from harness.models.messages import (
 from harness.workflow.answers import Accepted, Rejected, read_answer
 from harness.workflow.events import CallAnswered, Words
 from harness.workflow.loading import LoadedWorkflow
-from harness.workflow.node_context import ModelAnswer
 from harness.workflow.node_files import examples, output_schema
 from harness.workflow.node_services import NodeServices, RunIdentity
 from harness.workflow.prompts import render_prompt
 from harness.workflow.spec import Example, ModelNode, OnInvalid
-
-
-@dataclass(frozen=True, slots=True)
-class ModelNodeResult:
-    """The node's value for one item, and who answered."""
-
-    value: Json
-    answer: ModelAnswer
 
 
 class ModelNodeRunner:
@@ -61,7 +51,9 @@ class ModelNodeRunner:
         messages: list[Message] = [system(prompt.system)] if prompt.system else []
         for example in self._examples:
             messages += [user(example.user), assistant(example.assistant)]
-        schema = OutputSchema(name=_schema_name(self.name), json_schema=self._schema) if self._schema is not None else None
+        schema = (
+            OutputSchema(name=_schema_name(self.name), json_schema=self._schema) if self._schema is not None else None
+        )
         return ModelRequest(
             messages=(*messages, user(prompt.user)),
             max_output_tokens=self.node.max_output_tokens,
@@ -71,7 +63,7 @@ class ModelNodeRunner:
 
     async def run(
         self, values: Mapping[str, Json], path: str, task_id: str, run: RunIdentity, services: NodeServices
-    ) -> ModelNodeResult:
+    ) -> Json:
         """Ask and read the answer.
 
         Raises:
@@ -94,9 +86,9 @@ class ModelNodeRunner:
         services.on_event(_told(self.name, answer))
         read = self._read(answer)
         if isinstance(read, Accepted):
-            return ModelNodeResult(read.value, ModelAnswer(answer.model, 1))
+            return read.value
         if self.node.on_invalid is OnInvalid.NULL:
-            return ModelNodeResult(None, ModelAnswer(answer.model, 1))
+            return None
         raise AnswerInvalid(self.node.role, answer.model, read.reason)
 
     def _read(self, answer: Answer) -> Accepted | Rejected:

@@ -4,6 +4,7 @@ A callable asks for it by a parameter annotated `NodeContext`; it reaches the le
 nothing else of the harness: above all no model.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -42,6 +43,14 @@ class BudgetUse:
     resets_at: datetime | None
 
 
+@dataclass(frozen=True, slots=True)
+class ModelAnswer:
+    """Which model answered an item of a model node, and after how many sends; None where none answered."""
+
+    model: str | None
+    attempts: int
+
+
 class RunLedger(Protocol):
     """Port: the part of the ledger that a node may read and write. Blocking; each call is one transaction."""
 
@@ -71,13 +80,9 @@ class RunLedger(Protocol):
         """The limits that apply to this run, with what is used of them."""
         ...
 
-
-@dataclass(frozen=True, slots=True)
-class ModelAnswer:
-    """Which model answered an item of a model node, and after how many sends; None model where none did."""
-
-    model: str | None
-    attempts: int
+    def answers(self) -> Mapping[str, tuple[ModelAnswer, ...]]:
+        """For each model node that has run, who answered each item at its last visit, in the items' order."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +92,6 @@ class NodeContext:
     Args:
         working_folder: where the run was started: the place for files that a person looks at.
         project_folder: the folder of `harness.yaml`.
-        answers: for each model node that has run, who answered each item, in the items' order.
     """
 
     run_id: str
@@ -98,4 +102,8 @@ class NodeContext:
     working_folder: Path
     project_folder: Path
     ledger: RunLedger
-    answers: dict[str, tuple[ModelAnswer, ...]]
+
+    @property
+    def answers(self) -> Mapping[str, tuple[ModelAnswer, ...]]:
+        """For each model node that has run, who answered each item, in the items' order; read from the ledger."""
+        return self.ledger.answers()

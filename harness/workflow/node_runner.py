@@ -2,8 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -16,23 +15,13 @@ from harness.workflow.findings import Findings, FoundBy
 from harness.workflow.loading import LoadedWorkflow
 from harness.workflow.mapping import over_items
 from harness.workflow.model_node import ModelNodeRunner
-from harness.workflow.node_context import ModelAnswer, NodeContext
+from harness.workflow.node_context import NodeContext
 from harness.workflow.node_services import RunContext
 from harness.workflow.retrying import retried
 from harness.workflow.spec import CodeNode, ModelNode, Node, RememberNode, ToolNode, WorkflowSpec
-from harness.workflow.state_values import misfit, value_at
-
-# The state's own bookkeeping, beside the workflow's keys; no workflow can name them, because keys begin with a letter.
-VISITS = "_visits"
-ANSWERS = "_answers"
+from harness.workflow.state_values import VISITS, misfit, value_at
 
 State = Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class _ItemResult:
-    value: Json
-    answer: ModelAnswer | None = None
 
 
 class NodeRunner:
@@ -53,7 +42,7 @@ class NodeRunner:
         Raises:
             HarnessError: with what the node failed; any other exception of a project's code comes as `NodeFailed`.
         """
-        update: JsonObject = {VISITS: {self.name: 1}}
+        update: JsonObject = {VISITS: {self.name: 1}} if VISITS in state else {}
         if self.node.when is not None and not state.get(self.node.when):
             return update
         visit = _Visit(self, self._spec, self._model, state, context)
@@ -88,15 +77,12 @@ class _Visit:
         began = self._services.monotonic()
         results = await self._results()
         update = self._output(results)
-        answers = [{"model": r.answer.model, "attempts": r.answer.attempts} for r in results if r.answer]
-        if answers:
-            update[ANSWERS] = {self.name: cast("Json", answers)}
         self._services.on_event(NodeFinished(self.name, self._services.monotonic() - began))
         return update
 
-    async def _results(self) -> list[_ItemResult]:
+    async def _results(self) -> list[Json]:
         values = {key: value for key, value in self._state.items() if not key.startswith("_")}
-        visit = self._state[VISITS].get(self.name, 0) + 1
+        visit = self._state.get(VISITS, {}).get(self.name, 0) + 1
         place = self.name if visit == 1 else f"{self.name}:{visit}"
         if self.node.for_each is None:
             self._services.on_event(NodeStarted(self.name, None))
@@ -105,7 +91,7 @@ class _Visit:
         self._services.on_event(NodeStarted(self.name, len(items)))
         done = 0
 
-        async def one(number: int, item: Json) -> _ItemResult:
+        async def one(number: int, item: Json) -> Json:
             nonlocal done
             result = await self._tried(values | {self.node.item: item}, f"{place}[{number}]")
             done += 1
@@ -114,8 +100,8 @@ class _Visit:
 
         return await over_items(items, one, max_concurrency=self.node.max_concurrency)
 
-    async def _tried(self, values: JsonObject, path: str) -> _ItemResult:
-        def work() -> Awaitable[_ItemResult]:
+    async def _tried(self, values: JsonObject, path: str) -> Json:
+        def work() -> Awaitable[Json]:
             return self._timed(lambda: self._once(values, path))
 
         return await retried(
@@ -128,7 +114,7 @@ class _Visit:
             ),
         )
 
-    async def _timed(self, work: Callable[[], Awaitable[_ItemResult]]) -> _ItemResult:
+    async def _timed(self, work: Callable[[], Awaitable[Json]]) -> Json:
         if self.node.timeout_seconds is None:
             return await work()
         try:
@@ -137,19 +123,18 @@ class _Visit:
         except TimeoutError as error:
             raise NodeTimedOut(self._run.run_id, self.name, self.node.timeout_seconds) from error
 
-    async def _once(self, values: JsonObject, path: str) -> _ItemResult:
+    async def _once(self, values: JsonObject, path: str) -> Json:
         task_id = await self._task_of(values)
         node = self.node
         if self._model is not None:
-            result = await self._model.run(values, path, task_id, self._run, self._services)
-            return _ItemResult(result.value, result.answer)
+            return await self._model.run(values, path, task_id, self._run, self._services)
         if isinstance(node, ToolNode | CodeNode):
             registered = node.tool if isinstance(node, ToolNode) else node.code
             function = self._services.resolve(registered)
             context = self._context()
-            return _ItemResult(await call_registered(registered, function, node.arguments, values, context))
+            return await call_registered(registered, function, node.arguments, values, context)
         assert isinstance(node, RememberNode)
-        return _ItemResult(await self._remember(values[node.source]))
+        return await self._remember(values[node.source])
 
     async def _task_of(self, values: JsonObject) -> str:
         """The task an item's calls are charged to: its own where the node says so, else the run's."""
@@ -196,10 +181,6 @@ class _Visit:
         }
 
     def _context(self) -> NodeContext:
-        answers = {
-            node: tuple(ModelAnswer(each["model"], each["attempts"]) for each in given)
-            for node, given in self._state[ANSWERS].items()
-        }
         run = self._run
         return NodeContext(
             run_id=run.run_id,
@@ -210,11 +191,10 @@ class _Visit:
             working_folder=run.working_folder,
             project_folder=run.project_folder,
             ledger=self._services.ledger,
-            answers=answers,
         )
 
-    def _output(self, results: list[_ItemResult]) -> JsonObject:
-        value: Json = [r.value for r in results] if self.node.for_each else results[0].value
+    def _output(self, results: list[Json]) -> JsonObject:
+        value: Json = results if self.node.for_each else results[0]
         output = self.node.output
         if output is None:
             return {}

@@ -5,7 +5,11 @@ from collections.abc import Mapping
 from harness.exceptions import NameUnknown
 from harness.json_values import Json, JsonObject
 from harness.names import nearest_names
-from harness.workflow.spec import StateKeySpec, ValueType
+from harness.workflow.spec import StateKeySpec, ValueType, WorkflowSpec
+
+# How often each node was come to: kept in the state, beside the workflow's keys, where a loop can come back to one.
+# No workflow can name it, because keys begin with a letter.
+VISITS = "_visits"
 
 _TYPES: dict[ValueType, tuple[type, ...]] = {
     ValueType.STRING: (str,),
@@ -52,6 +56,12 @@ def misfit(key: str, value: Json, spec: StateKeySpec | None) -> str | None:
     return None if fits else f"state key {key!r} holds {spec.type.value}, not {type(value).__name__}"
 
 
-def initial_state(keys: Mapping[str, StateKeySpec], inputs: JsonObject) -> JsonObject:
-    """The state before the first node: inputs over defaults."""
-    return {key: spec.default for key, spec in keys.items()} | inputs
+def initial_state(spec: WorkflowSpec, inputs: JsonObject) -> JsonObject:
+    """The state before the first node: inputs over defaults, and no visits yet where they count."""
+    visits: JsonObject = {VISITS: {}} if counts_visits(spec) else {}
+    return {key: each.default for key, each in spec.state.items()} | inputs | visits
+
+
+def counts_visits(spec: WorkflowSpec) -> bool:
+    """Whether a loop can come back to a node: each loop has a bounded one, so without any there is none."""
+    return any(node.max_visits is not None for node in spec.nodes.values())

@@ -20,7 +20,7 @@ from harness.routing.decision import Decision, Target
 from harness.workflow.loading import LoadedWorkflow
 from harness.workflow.model_node import ModelNodeRunner
 from harness.workflow.parallel import Graph, graph_of
-from harness.workflow.prompts import is_document, variables
+from harness.workflow.prompts import fenced, is_document, variables
 from harness.workflow.spec import ModelNode, WorkflowSpec
 from harness.workflow.state_values import value_at
 
@@ -202,10 +202,12 @@ def _size_of_variables(
     for template in (node.prompt, node.system):
         for variable in variables(loaded.files[template]) if template else ():
             values = _known_values(variable.name, node, known)
-            if is_document(variable.name, node.documents):
+            fence = is_document(variable.name, node.documents)
+            if values is not None:
+                shown = (_shown(variable.name, value, node, fence=fence) for value in values)
+                size += max(map(_json_bytes, shown), default=0)
+            elif fence:
                 size += _BYTES_A_CHARACTER * node.max_characters + _FENCE_BYTES + len(variable.name)
-            elif values is not None:
-                size += max(map(_json_bytes, values), default=0)
             else:
                 of_any_size[variable.name] = None
     return size, tuple(of_any_size)
@@ -232,9 +234,14 @@ def _looked_up(name: str, value: Json) -> Json:
         return None
 
 
-def _json_bytes(value: Json) -> int:
-    """The bytes of a value inside a body, where it stands as text, or as JSON within text."""
+def _shown(name: str, value: Json, node: ModelNode, *, fence: bool) -> str:
+    """A value as the prompt shows it."""
     text = value if isinstance(value, str) else canonical_json(value)
+    return fenced(name, text, max_characters=node.max_characters) if fence else text
+
+
+def _json_bytes(text: str) -> int:
+    """The bytes of a text inside a body."""
     return len(json.dumps(text, ensure_ascii=False).encode("utf-8", "replace"))
 
 

@@ -59,6 +59,7 @@ class NotedLedger:
         )
     )
     budgets_of_run: tuple[BudgetUse, ...] = ()
+    answers_of_run: dict[str, tuple[ModelAnswer, ...]] = field(default_factory=dict)
     said: list[tuple[str, str, bool, str]] = field(default_factory=list)
 
     def outcome(self, kind: str, key: str, *, success: bool, evidence: str, value_usd: Decimal | None = None) -> None:
@@ -73,6 +74,9 @@ class NotedLedger:
     def budgets(self) -> tuple[BudgetUse, ...]:
         return self.budgets_of_run
 
+    def answers(self) -> dict[str, tuple[ModelAnswer, ...]]:
+        return self.answers_of_run
+
 
 @pytest.fixture
 def ledger() -> NotedLedger:
@@ -82,6 +86,7 @@ def ledger() -> NotedLedger:
 @pytest.fixture
 def context(tmp_path: Path, ledger: NotedLedger) -> Callable[..., NodeContext]:
     def context(**answers: tuple[ModelAnswer, ...]) -> NodeContext:
+        ledger.answers_of_run = answers
         return NodeContext(
             run_id="run-1",
             workflow="licence_audit",
@@ -91,7 +96,6 @@ def context(tmp_path: Path, ledger: NotedLedger) -> Callable[..., NodeContext]:
             working_folder=tmp_path / "work",
             project_folder=tmp_path,
             ledger=ledger,
-            answers=answers,
         )
 
     return context

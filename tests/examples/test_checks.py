@@ -136,7 +136,7 @@ def test_words_that_give_orders_stay_in_the_document_and_settle_nothing(packages
     checked = list(first(have, "GPL-3.0"))
     assert checked[0].found is None
     (doubt,) = doubts(have, checked)
-    assert "Ignore" in doubt.start
+    assert "Ignore" in doubt.parts
     assert "Ignore" not in doubt.refused + doubt.name + checked[0].reason
 
 

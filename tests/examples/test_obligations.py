@@ -57,8 +57,19 @@ def test_no_answer_is_no_duty(site, install):
     assert (made.kept, made.refused, made.answered) == ((), 0, False)
 
 
-def test_the_passage_is_where_the_duties_stand():
+def test_a_quote_that_obliges_to_nothing_is_refused(site, install):
+    made = kept(site, install, ("Be of that name.", "Permission is hereby granted, free of charge"))
+    assert (made.kept, made.refused) == ((), 1)
+
+
+def test_the_passage_is_the_sentences_that_oblige_as_they_stand():
     filler = "\n\n".join("Nothing is said in this part of it." for _ in range(200))
-    assert "You must give any other recipients" in duty_passage(f"{filler}\n\n{APACHE}\n\n{filler}")
-    assert len(duty_passage("must " * 5000)) <= PASSAGE_CHARACTERS
+    assert duty_passage(f"{filler}\n\n{APACHE}\n\n{filler}") == (
+        "You must give any other recipients of the Work or Derivative Works a copy of this License."
+    )
+    assert len(duty_passage("you must\n\n" * 5000)) <= PASSAGE_CHARACTERS
     assert duty_passage("") == ""
+
+
+def test_a_text_that_obliges_to_nothing_is_shown_from_its_start():
+    assert duty_passage("Do what you like.\n" * 3) == "Do what you like. Do what you like. Do what you like."

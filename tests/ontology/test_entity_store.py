@@ -189,6 +189,20 @@ def test_as_of_a_valid_time_shows_what_held_then(store: EntityStore, clock) -> N
     assert store.entity("acme", requests.entity_id).properties == {"owner": ("grace",)}
 
 
+def test_the_same_in_two_times_is_two_assertions(store: EntityStore) -> None:
+    requests = package("requests")
+    years = [datetime(year, 1, 1, tzinfo=UTC) for year in (2020, 2021, 2023)]
+    store.write(batch(requests))
+
+    first = store.write(batch(value(requests, "owner", "grace", valid_from=years[0], valid_to=years[1])))
+    second = store.write(batch(value(requests, "owner", "grace", valid_from=years[2])))
+
+    assert (first.assertions, second.assertions) == (1, 1)
+    between = store.entity("acme", requests.entity_id, AsOf(valid_at=datetime(2022, 1, 1, tzinfo=UTC)))
+    assert between.properties == {}
+    assert store.entity("acme", requests.entity_id).properties == {"owner": ("grace",)}
+
+
 def test_a_retraction_keeps_who_when_and_why_and_is_made_once(store: EntityStore, clock) -> None:
     requests = package("requests", version="1")
     store.write(batch(requests))

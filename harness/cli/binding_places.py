@@ -1,0 +1,59 @@
+"""The places of a project that a model can be bound at: its workflows, their nodes and roles."""
+
+from harness.exceptions import ConfigurationInvalid, NameUnknown
+from harness.names import nearest_names
+from harness.project import Project
+from harness.routing.binding_changes import Place
+from harness.workflow.loading import load_workflow
+from harness.workflow.spec import ModelNode, WorkflowSpec
+
+
+def workflows_of(project: Project | None) -> dict[str, WorkflowSpec]:
+    """The project's workflows by the name it gives them and by their own, which calls are charged to.
+
+    Raises:
+        SpecificationInvalid: one of them cannot be read.
+    """
+    found: dict[str, WorkflowSpec] = {}
+    if project is None:
+        return found
+    for name in project.file.workflows:
+        spec = load_workflow(project.workflow_path(name)).spec
+        found[name] = found[spec.workflow] = spec
+    return found
+
+
+def roles_of(spec: WorkflowSpec) -> dict[str, str]:
+    """The nodes of a workflow that ask a model, each with its role."""
+    return {name: node.role for name, node in spec.nodes.items() if isinstance(node, ModelNode)}
+
+
+def filled_place(place: Place, specs: dict[str, WorkflowSpec], project: Project | None) -> tuple[str | None, str]:
+    """The workflow and role that a place means, checked against the project's workflows where it has some.
+
+    Raises:
+        NameUnknown: no such workflow, node or role.
+        ConfigurationInvalid: a node's role is asked for where there is no project.
+    """
+    if place.workflow is None:
+        assert place.role is not None  # a place without a workflow is a role
+        return None, place.role
+    if not specs:
+        if place.role is None:
+            where = "no harness.yaml was found" if project is None else "the project names no workflow"
+            shown = f"{place.workflow}/{place.node}"
+            raise ConfigurationInvalid("place", shown, "command line", f"{where}, so write {shown}:ROLE")
+        return place.workflow, place.role
+    spec = specs.get(place.workflow)
+    if spec is None:
+        raise NameUnknown("workflow", place.workflow, nearest_names(place.workflow, specs))
+    roles = roles_of(spec)
+    if place.node is not None and place.node not in roles:
+        kind = "node that asks a model" if place.node in spec.nodes else "node"
+        raise NameUnknown(f"{kind} in workflow {spec.workflow!r}:", place.node, nearest_names(place.node, roles))
+    role = place.role or roles[place.node or ""]
+    asked = {roles[place.node]} if place.node else set(roles.values())
+    if role not in asked:
+        where = f"{spec.workflow}/{place.node}" if place.node else spec.workflow
+        raise NameUnknown(f"role of {where!r}:", role, nearest_names(role, asked) or sorted(asked)[:3])
+    return spec.workflow, role

@@ -1,0 +1,86 @@
+"""A copy of the hello example with a home of its own, and the real command line run on it."""
+
+import io
+import json
+import os
+import shutil
+import subprocess
+import sys
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.assembly import Harness
+from harness.cli.main import run
+from harness.project import load_project
+from harness.settings import Settings
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+ONTOLOGY = REPOSITORY / "tests" / "ontology" / "licences.yaml"
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a command answered."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def object(self):
+        (line,) = self.out.splitlines()
+        return json.loads(line)
+
+    @property
+    def lines(self):
+        return [json.loads(line) for line in self.out.splitlines()]
+
+
+class HelloProject:
+    def __init__(self, folder: Path, *, ontology: bool = False) -> None:
+        self.folder = folder / "hello"
+        shutil.copytree(
+            REPOSITORY / "examples" / "hello_workflow", self.folder, ignore=shutil.ignore_patterns(".harness")
+        )
+        if ontology:
+            shutil.copy(ONTOLOGY, self.folder / "ontology.yaml")
+            with (self.folder / "harness.yaml").open("a", encoding="utf-8") as file:
+                file.write("ontology: ontology.yaml\n")
+        self.home = folder / "home"
+        self.bindings = self.folder / "bindings.yaml"
+
+    def say(self, *words: str, person: str = "ada") -> Said:
+        """Run the console script in this process."""
+        out, err = io.StringIO(), io.StringIO()
+        with redirect_stdout(out), redirect_stderr(err):
+            try:
+                run(self._arguments(words, person))
+                code = 0
+            except SystemExit as ended:
+                code = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+        return Said(code, out.getvalue(), err.getvalue())
+
+    def start(self, *words: str, person: str = "ada") -> subprocess.Popen:
+        """Run it in a process of its own."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "harness.cli.main", *self._arguments(words, person)],
+            cwd=self.folder,
+            env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def house(self, person: str = "ada") -> Harness:
+        """The parts that a process of this project works with."""
+        settings = Settings(home=self.home, person=person, zone="Europe/Berlin")
+        return Harness(settings, load_project(self.folder / "harness.yaml"))
+
+    def _arguments(self, words, person):
+        return [*words, "--project", str(self.folder), "--home", str(self.home), "--as", person]
+
+
+def ended(process: subprocess.Popen) -> Said:
+    out, err = process.communicate(timeout=120)
+    return Said(process.returncode, out, err)

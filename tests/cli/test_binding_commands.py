@@ -1,0 +1,255 @@
+import asyncio
+
+import pytest
+
+from harness.exceptions import BindingsChanged
+from harness.models.catalogue import builtin_catalogue
+from harness.routing.bindings import Binding, BindingsFile, read_bindings
+from tests.cli.hello_project import HelloProject, ended
+
+
+@pytest.fixture
+def project(tmp_path):
+    return HelloProject(tmp_path)
+
+
+def bound(said):
+    return {row["place"]: row["model"] for row in said.lines}
+
+
+def test_the_project_s_file_is_shown_before_anything_is_in_force_and_no_database_is_made(project):
+    said = project.say("bindings", "--json")
+    assert bound(said) == {"writer": "scripted", "judge": "scripted"}
+    assert {row["version"] for row in said.lines} == {0}
+    assert not project.home.exists()
+
+
+def test_a_binding_is_shown_with_its_endpoint_price_and_version(project):
+    assert project.say("bind", "writer", "smollm2-135m", "--fallback", "gpt-5-mini", "--reason", "try").code == 0
+    rows = {row["place"]: row for row in project.say("bindings", "--json").lines}
+    assert rows["writer"] == {
+        "place": "writer",
+        "workflow": None,
+        "node": None,
+        "role": "writer",
+        "model": "smollm2-135m",
+        "fallback": ["gpt-5-mini"],
+        "endpoint": "local",
+        "input_usd_per_million": "0",
+        "output_usd_per_million": "0",
+        "version": 2,
+    }
+    assert float(rows["judge"]["input_usd_per_million"]) == 0.15
+    table = project.say("bindings").out
+    assert "gpt-5-mini" in table
+    assert "$0.15 / $0.60" in table
+    assert "free" in table
+
+
+def test_a_node_is_bound_without_its_namesakes_by_the_role_its_workflow_gives_it(project):
+    made = project.say("bind", "hello/judge", "smollm2-135m", "--json").object
+    assert made["version"] == 2
+    assert made["changes"] == [
+        {"subject": "binding", "name": "hello/judge:judge", "before": None, "after": {"model": "smollm2-135m"}}
+    ]
+    assert bound(project.say("bindings", "--json"))["judge"] == "scripted"
+
+
+def test_a_role_is_bound_within_one_workflow(project):
+    project.say("bind", "hello:writer", "smollm2-135m")
+    assert bound(project.say("bindings", "--json"))["hello:writer"] == "smollm2-135m"
+
+
+@pytest.mark.parametrize(
+    ("place", "model", "hint"),
+    [
+        ("writer", "smollm2", "smollm2-135m"),
+        ("hello/jduge", "scripted", "judge"),
+        ("helo/judge", "scripted", "hello"),
+        ("hello:writter", "scripted", "writer"),
+        ("hello/judge:writer", "scripted", "judge"),
+        ("a b", "scripted", "WORKFLOW/NODE"),
+    ],
+)
+def test_a_wrong_name_is_answered_with_the_nearest_and_binds_nothing(project, place, model, hint):
+    said = project.say("bind", place, model)
+    assert said.code == 2
+    assert said.out == ""
+    assert hint in said.err
+    assert "Traceback" not in said.err
+    assert bound(project.say("bindings", "--json")) == {"writer": "scripted", "judge": "scripted"}
+
+
+def test_an_unknown_fallback_or_one_named_twice_is_refused(project):
+    assert "gpt-5-mini" in project.say("bind", "writer", "scripted", "--fallback", "gpt-5-mni").err
+    assert project.say("bind", "writer", "scripted", "--fallback", "scripted").code == 2
+
+
+def test_a_role_that_no_workflow_asks_for_is_bound_with_a_note(project):
+    said = project.say("bind", "writter", "scripted")
+    assert said.code == 0
+    assert "'writer'" in said.err
+
+
+def test_a_change_acts_on_the_next_step_of_another_running_process(project):
+    async def both() -> tuple[str, str]:
+        async with project.house() as running, project.house() as other:
+            current = await running.binding_version()
+            before = current.bindings.resolve("writer").model
+            other_version = await other.binding_version()
+            await other.bindings.add(
+                other.organisation,
+                other_version.bindings.with_binding(Binding(role="writer", model="smollm2-135m")),
+                made_by="grace",
+                reason="",
+                replaces=other_version.version,
+            )
+            now = await running.bindings.current(running.organisation)
+            assert now is not None
+            return before, now.bindings.resolve("writer").model
+
+    assert asyncio.run(both()) == ("scripted", "smollm2-135m")
+
+
+def test_a_change_made_from_an_older_version_is_refused_whole(project):
+    async def both() -> int:
+        async with project.house() as one, project.house() as other:
+            seen = await one.binding_version()
+            await other.bindings.add(
+                "default", seen.bindings, made_by="grace", reason="first", replaces=seen.version
+            )
+            with pytest.raises(BindingsChanged):
+                await one.bindings.add("default", BindingsFile(), made_by="ada", reason="", replaces=seen.version)
+            return len(await one.bindings.history("default"))
+
+    assert asyncio.run(both()) == 2
+
+
+def test_binds_at_the_same_time_lose_no_update(project):
+    project.say("apply")
+    roles = ["alpha", "beta", "gamma"]
+    processes = [project.start("bind", role, "scripted") for role in roles]
+    said = [ended(process) for process in processes]
+    done = [role for role, each in zip(roles, said, strict=True) if each.code == 0]
+    refused = [each for each in said if each.code != 0]
+    assert done
+    assert all("look at them again" in each.err and "Traceback" not in each.err for each in refused)
+    assert set(bound(project.say("bindings", "--json"))) == {"writer", "judge", *done}
+    assert len(project.say("bindings", "--history", "--json").lines) == 1 + len(done)
+
+
+def test_applying_makes_a_version_once_and_shows_what_changed(project):
+    assert project.say("apply", "--json").object["changed"] is True
+    again = project.say("apply", "--json")
+    assert again.object["changed"] is False
+    assert again.object["changes"] == []
+    assert "nothing new" in again.err
+    text = project.bindings.read_text(encoding="utf-8")
+    project.bindings.write_text(text.replace("judge, model: scripted", "judge, model: smollm2-135m"), encoding="utf-8")
+    said = project.say("apply", "--reason", "cheaper")
+    assert said.out.strip() == "~ binding judge: scripted -> smollm2-135m"
+    assert project.say("bindings", "--history", "--json").lines[0]["reason"] == "cheaper"
+
+
+def test_a_file_with_a_mistake_is_refused_by_its_place_and_nothing_is_in_force(project):
+    project.bindings.write_text("bindings:\n  - {role: writer, model: gpt-5-mni}\n", encoding="utf-8")
+    said = project.say("apply")
+    assert said.code == 3
+    assert "bindings.yaml:2:" in said.err
+    assert "gpt-5-mini" in said.err
+    assert project.say("bindings", "--history", "--json").out == ""
+
+
+def test_drift_ends_with_one_and_no_drift_with_zero(project):
+    project.say("apply")
+    assert project.say("diff").code == 0
+    project.say("bind", "writer", "smollm2-135m")
+    said = project.say("diff", "--json")
+    assert said.code == 1
+    assert said.object["equal"] is False
+    assert said.object["changes"] == [
+        {
+            "subject": "binding",
+            "name": "writer",
+            "before": {"model": "smollm2-135m"},
+            "after": {"model": "scripted"},
+        }
+    ]
+
+
+def test_writing_back_ends_the_drift_and_keeps_comments_endpoints_and_models(project):
+    project.say("apply")
+    before = project.bindings.read_text(encoding="utf-8")
+    project.say("bind", "writer", "smollm2-135m")
+    said = project.say("bind", "--export", "--json")
+    assert said.object["kept_comments"] is True
+    expected = before.replace("role: writer, model: scripted", "role: writer, model: smollm2-135m")
+    assert project.bindings.read_text(encoding="utf-8") == expected
+    assert project.say("diff").code == 0
+    assert [each.name for each in project.folder.iterdir() if each.name.startswith(".bindings")] == []
+
+
+def test_what_only_the_file_has_is_kept_and_named(project):
+    project.say("apply")
+    with project.bindings.open("a", encoding="utf-8") as file:
+        file.write("  mine: {endpoint: scripted, wire_name: mine, context_tokens: 10}\n")
+    said = project.say("bind", "--export", "--json")
+    assert said.object["only_in_file"] == ["model mine"]
+    assert "mine" in read_bindings(project.bindings, builtin_catalogue()).models
+
+
+def test_bindings_are_exported_to_a_new_file_and_to_stdout(project, tmp_path):
+    project.say("bind", "writer", "smollm2-135m")
+    fresh = tmp_path / "fresh.yaml"
+    assert project.say("bind", "--export", str(fresh)).code == 0
+    written = read_bindings(fresh, builtin_catalogue())
+    assert written.resolve("writer").model == "smollm2-135m"
+    assert "scripted" in written.models
+    assert project.say("bind", "--export", "-").out == fresh.read_text(encoding="utf-8")
+
+
+def test_a_rollback_is_a_new_version_with_the_old_content(project):
+    project.say("apply")
+    project.say("bind", "writer", "smollm2-135m")
+    assert project.say("bindings", "--rollback", "1", "--json").object["version"] == 3
+    assert bound(project.say("bindings", "--json"))["writer"] == "scripted"
+    history = project.say("bindings", "--history", "--json").lines
+    assert [row["version"] for row in history] == [3, 2, 1]
+    assert history[0]["reason"] == "rolled back to version 1"
+    assert history[0]["made_by"] == "ada"
+    assert "smollm2-135m -> scripted" in project.say("bindings", "--history").out
+
+
+def test_a_version_that_is_not_there_is_refused(project):
+    project.say("apply")
+    said = project.say("bindings", "--rollback", "9")
+    assert said.code == 2
+    assert "'1'" in said.err
+
+
+def test_models_show_context_price_and_whether_the_key_is_there(project, monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "secret-of-the-test")
+    monkeypatch.delenv("MISTRAL_API_KEY", raising=False)
+    with project.bindings.open("a", encoding="utf-8") as file:
+        file.write("  unpriced: {endpoint: scripted, wire_name: u, context_tokens: 10}\n")
+    said = project.say("models", "--json")
+    rows = {row["model"]: row for row in said.lines}
+    assert (rows["gpt-5-mini"]["key_present"], rows["mistral-small"]["key_present"]) == (True, False)
+    assert rows["smollm2-135m"]["key_present"] is None
+    assert rows["unpriced"]["input_usd_per_million"] is None
+    assert float(rows["scripted"]["output_usd_per_million"]) == 0.6
+    table = project.say("models").out
+    assert "unknown price" in table
+    assert "missing (MISTRAL_API_KEY)" in table
+    assert "secret-of-the-test" not in table + said.out
+
+
+def test_without_a_project_a_node_needs_its_role_and_a_file_its_name(tmp_path, monkeypatch):
+    project = HelloProject(tmp_path)
+    (project.folder / "harness.yaml").write_text("workflows: {}\n", encoding="utf-8")
+    said = project.say("bind", "hello/judge", "smollm2-135m")
+    assert said.code == 2
+    assert "hello/judge:ROLE" in said.err
+    assert project.say("bind", "hello/judge:judge", "smollm2-135m").code == 0
+    assert project.say("apply").code == 2
+    assert project.say("diff", "nowhere.yaml").code == 2
