@@ -18,7 +18,7 @@ from random import Random
 from typing import Any, Self
 
 from harness.connections import EndpointConnections
-from harness.engines.embedded import EmbeddedEngine
+from harness.engines.embedded import LEASE_SECONDS, EmbeddedEngine
 from harness.engines.run_store import Run, RunStore, new_run_id
 from harness.exceptions import ConfigurationInvalid, NameUnknown
 from harness.json_values import JsonObject
@@ -63,7 +63,8 @@ def _random_id() -> str:
 
 
 def _owner() -> str:
-    return f"{socket.gethostname()}:{os.getpid()}"
+    # With some chance in it: containers that share a home can have one host name and one process number.
+    return f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(3)}"
 
 
 @dataclass(frozen=True)
@@ -86,15 +87,23 @@ class Harness:
     Args:
         project: None where there is no harness.yaml; then there are no tools, no code and no ontology.
         stream: whether models' answers are heard as they arrive.
+        lease_seconds: after this long without a sign of its process a run is anybody's.
     """
 
     def __init__(
-        self, settings: Settings, project: Project | None, *, ambient: Ambient | None = None, stream: bool = False
+        self,
+        settings: Settings,
+        project: Project | None,
+        *,
+        ambient: Ambient | None = None,
+        stream: bool = False,
+        lease_seconds: float = LEASE_SECONDS,
     ) -> None:
         self.settings = settings
         self.project = project
         self._ambient = ambient or Ambient()
         self._stream = stream
+        self._lease_seconds = lease_seconds
         url = settings.database_url.get_secret_value() if settings.database_url else None
         if url is not None and not url.startswith("postgresql"):
             raise ConfigurationInvalid(
@@ -226,6 +235,7 @@ class Harness:
             services_for=self._services_for,
             saver_for=self._saver_for,
             on_ended=self._record_outcome,
+            lease_seconds=self._lease_seconds,
         )
 
     async def binding_version(self) -> BindingVersion:
@@ -276,10 +286,15 @@ class Harness:
 
     def _saver_for(self, person: str) -> Any:
         # Imports langgraph, which only what runs a graph may pay for.
-        from harness.storage.checkpoint_saver import SqlCheckpointSaver
+        from harness.storage.fenced_checkpoint_saver import FencedCheckpointSaver
 
-        return SqlCheckpointSaver(
-            self.databases.runs_writer, organisation=self.organisation, person=person, clock=self._ambient.clock
+        return FencedCheckpointSaver(
+            self.databases.runs_writer,
+            organisation=self.organisation,
+            person=person,
+            clock=self._ambient.clock,
+            owner=self._ambient.owner,
+            row_lock="FOR SHARE" if self.databases.runs.dialect.name == "postgresql" else "",
         )
 
     async def _record_outcome(self, run: Run, spec: WorkflowSpec, state: JsonObject) -> None:

@@ -5,27 +5,29 @@ provider. It knows no vendor, no database and no workflow: dialects, stores and 
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import ROUND_CEILING, Decimal
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from harness.budgets.limits import Charge
 from harness.budgets.reservations import input_tokens_bound
 from harness.dialects.dialect import Dialect
 from harness.dialects.transport import Transport
-from harness.dialects.wire import WireRequest
+from harness.dialects.wire import WireRequest, WireResponse
 from harness.exceptions import Broken, BudgetExceeded, ProviderError
 from harness.json_values import digest_of
 from harness.ledger.entries import CallContext, Journalled, Send, Settlement
 from harness.ledger.hold_leases import HoldLeases
 from harness.ledger.money_store import MoneyStore
 from harness.models.messages import ModelReply, ModelRequest, ReplyEnd, StreamEvent
-from harness.models.prices import PriceBook, PricedModel, nano_usd, usd
+from harness.models.prices import PriceBook, PricedModel, PricedUsage, nano_usd, usd
 from harness.models.usage import Usage
 from harness.routing.decision import Decision, Target
+
+_T = TypeVar("_T")
 
 OnEvent = Callable[[StreamEvent], None]
 
@@ -122,107 +124,108 @@ class ModelCall:
             ProviderError: of the last target, when all failed.
         """
         digest = digest_of(request.model_dump(mode="json"))
-        if resumed and (known := await self._money.journalled(context.call_id, digest)):
+        if resumed and (known := await self._money.journalled(context.organisation, context.call_id, digest)):
             return _replayed(known)
         decision = await self._router.route(context)
+        question = _Question(request, context, digest, decision.binding_version, on_event)
         failure: ProviderError | None = None
-        for sends, target in enumerate(decision.targets, start=1):
+        for target in decision.targets:
             try:
-                return await self._ask_target(request, context, target, decision, digest, on_event, sends)
+                return await self._ask_target(question, target)
             except ProviderError as error:
                 failure = error
         assert failure is not None, "a decision has at least one target"
         raise failure
 
-    async def _ask_target(
-        self,
-        request: ModelRequest,
-        context: CallContext,
-        target: Target,
-        decision: Decision,
-        digest: str,
-        on_event: OnEvent | None,
-        sends: int,
-    ) -> Answer:
+    async def _ask_target(self, question: "_Question", target: Target) -> Answer:
         connection = await self._connections.open(target)
-        asked = _within(request, target)
+        asked = _within(question.request, target)
         wire = connection.dialect.encode(
             asked,
             target.model,
             target.endpoint,
             base_url=connection.base_url,
             api_key=connection.api_key,
-            stream=on_event is not None,
+            stream=question.on_event is not None,
         )
-        send = self._bounded(asked, wire, context, target, decision.binding_version, digest)
+        priced = _Priced(self._prices(), _priced_model(target), self._clock())
+        send = self._bounded(question, target, asked, wire, priced)
         known = await self._hold(send)
         if known is not None:
             return _replayed(known)
+        question.sends += 1
         async with self._leases.kept(send.send_id):
-            reply, charge = await self._send_and_settle(send, target, connection, wire, on_event)
-        return Answer(reply, target.model_name, sends, replayed=False, cost_usd=usd(charge.nano_usd))
+            reply, charge = await self._send_and_settle(send, priced, connection, wire, question.on_event)
+        return Answer(reply, target.model_name, question.sends, replayed=False, cost_usd=usd(charge.nano_usd))
 
     def _bounded(
-        self, request: ModelRequest, wire: WireRequest, context: CallContext, target: Target, version: int, digest: str
+        self, question: "_Question", target: Target, asked: ModelRequest, wire: WireRequest, priced: "_Priced"
     ) -> Send:
-        model = target.model
         # No provider takes more input than its context, so the bytes need not bound beyond it.
-        input_bound = min(input_tokens_bound(len(wire.body), len(request.messages)), model.context_tokens)
-        output_bound = request.max_output_tokens
-        cost = self._prices().dearest(_priced(target), input_bound, output_bound, self._clock())
+        input_bound = min(input_tokens_bound(len(wire.body), len(asked.messages)), target.model.context_tokens)
+        output_bound = asked.max_output_tokens
         return Send(
             send_id=self._new_id(),
-            context=context,
-            request_digest=digest,
+            context=question.context,
+            request_digest=question.digest,
             model=target.model_name,
             endpoint=target.endpoint_name,
-            binding_version=version,
-            bound=Charge(nano_usd(cost, rounding=ROUND_CEILING), input_bound + output_bound),
+            binding_version=question.binding_version,
+            bound=Charge(priced.bound_nano_usd(input_bound, output_bound), input_bound + output_bound),
             input_bound=input_bound,
             output_bound=output_bound,
         )
 
     async def _hold(self, send: Send) -> Journalled | None:
         try:
-            return await self._money.hold(send, at=self._clock(), lease_seconds=self._leases.lease_seconds)
+            return await self._hold_once(send)
         except BudgetExceeded as error:
             # What stands in the way may be held by a process that is gone.
             if not error.busy or not await self._money.expire(at=self._clock()):
                 raise
-            return await self._money.hold(send, at=self._clock(), lease_seconds=self._leases.lease_seconds)
+            return await self._hold_once(send)
+
+    async def _hold_once(self, send: Send) -> Journalled | None:
+        holding = asyncio.ensure_future(
+            self._money.hold(send, at=self._clock(), lease_seconds=self._leases.lease_seconds)
+        )
+        try:
+            return await asyncio.shield(holding)
+        except asyncio.CancelledError:
+            # The hold may be written all the same; nothing was sent for it, so it costs nothing.
+            with suppress(BudgetExceeded):
+                if await _to_its_end(holding) is None:
+                    await _to_its_end(self._money.settle(send, self._unsent()))
+            raise
 
     async def _send_and_settle(
-        self, send: Send, target: Target, connection: Connection, wire: WireRequest, on_event: OnEvent | None
+        self, send: Send, priced: "_Priced", connection: Connection, wire: WireRequest, on_event: OnEvent | None
     ) -> tuple[ModelReply, Charge]:
         began = self._monotonic()
         try:
-            reply = await _send(connection, wire, target.endpoint_name, on_event)
+            reply = await _send(connection, wire, send.endpoint, on_event)
+            settlement = self._answered(send, priced, reply, began)
         except ProviderError as error:
-            await self._settle(send, self._failed(send, error, began))
+            await _to_its_end(self._money.settle(send, self._failed(send, error, began)))
             raise
         except BaseException:
             # Cancelled, or a fault of ours: the request may have reached the provider.
-            interrupted = Broken(target.endpoint_name, "the caller went away before the answer")
-            await self._settle(send, self._failed(send, interrupted, began))
+            interrupted = Broken(send.endpoint, "the caller went away before the answer")
+            await _to_its_end(self._money.settle(send, self._failed(send, interrupted, began)))
             raise
-        settlement = self._answered(send, target, reply, began)
-        await self._settle(send, settlement)
+        await _to_its_end(self._money.settle(send, settlement))
         return reply, settlement.charge
 
-    async def _settle(self, send: Send, settlement: Settlement) -> None:
-        # Shielded: a caller that goes away while we settle does not make the money vanish.
-        await asyncio.shield(self._money.settle(send, settlement))
-
-    def _answered(self, send: Send, target: Target, reply: ModelReply, began: float) -> Settlement:
+    def _answered(self, send: Send, priced: "_Priced", reply: ModelReply, began: float) -> Settlement:
         known = reply.usage.known
         usage = reply.usage if known else Usage(send.input_bound, send.output_bound)
-        priced = self._prices().price(_priced(target), usage, self._clock())
-        cost = nano_usd(priced.cost_usd) if known else send.bound.nano_usd
+        price = priced.price(usage)
+        cost = nano_usd(price.cost_usd) if known else send.bound.nano_usd
         return Settlement(
             charge=Charge(cost, usage.total_tokens),
             usage=usage,
-            price_source=priced.price_source,
-            price_version=priced.price_version,
+            price_source=price.price_source,
+            price_version=price.price_version,
             at=self._clock(),
             latency_ms=self._milliseconds_since(began),
             estimated=not known,
@@ -244,22 +247,68 @@ class ModelCall:
             error=type(error).__name__,
         )
 
+    def _unsent(self) -> Settlement:
+        return Settlement(Charge(0, 0, 0), Usage(), "not billed", "", self._clock(), 0, error="Cancelled")
+
     def _milliseconds_since(self, began: float) -> int:
         return round((self._monotonic() - began) * 1000)
+
+
+@dataclass(slots=True)
+class _Question:
+    """What is asked for whom, and how many requests have left for it."""
+
+    request: ModelRequest
+    context: CallContext
+    digest: str
+    binding_version: int
+    on_event: OnEvent | None
+    sends: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Priced:
+    """The prices of one send: those of the moment it is held, also when a dearer one starts before its answer comes."""
+
+    prices: PriceBook
+    model: PricedModel
+    at: datetime
+
+    def bound_nano_usd(self, input_tokens: int, output_tokens: int) -> int:
+        return nano_usd(self.prices.dearest(self.model, input_tokens, output_tokens, self.at), rounding=ROUND_CEILING)
+
+    def price(self, usage: Usage) -> PricedUsage:
+        return self.prices.price(self.model, usage, self.at)
+
+
+async def _to_its_end(work: Awaitable[_T]) -> _T:
+    """Wait for work with money until it is done; a caller that is cancelled meanwhile hears of it only then."""
+    task = asyncio.ensure_future(work)
+    cancelled: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.wait({task})
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled is None:
+        return task.result()
+    if not task.cancelled() and (failure := task.exception()):
+        raise cancelled from failure
+    raise cancelled
 
 
 def _replayed(known: Journalled) -> Answer:
     return Answer(ModelReply.model_validate_json(known.reply), known.model, 0, replayed=True, cost_usd=Decimal(0))
 
 
-def _priced(target: Target) -> PricedModel:
+def _priced_model(target: Target) -> PricedModel:
     return PricedModel(target.model_name, target.model.wire_name, target.endpoint.price_provider, target.model.price)
 
 
 def _within(request: ModelRequest, target: Target) -> ModelRequest:
     """The request with no more output asked for than the model can give."""
-    most = target.model.max_output_tokens
-    if most is None or request.max_output_tokens <= most:
+    most = min(target.model.max_output_tokens or target.model.context_tokens, target.model.context_tokens)
+    if request.max_output_tokens <= most:
         return request
     return request.model_copy(update={"max_output_tokens": most})
 
@@ -278,7 +327,8 @@ async def _send_streamed(
 ) -> ModelReply:
     async with connection.transport.stream(wire) as stream:
         if not 200 <= stream.status < 300:  # noqa: PLR2004
-            raise connection.dialect.error(await stream.response(), endpoint_name)
+            body = b"".join([chunk async for chunk in stream.chunks()])
+            raise connection.dialect.error(WireResponse(stream.status, stream.headers, body), endpoint_name)
         decoder = connection.dialect.stream_decoder(endpoint_name, stream.headers)
         async for chunk in stream.chunks():
             for event in decoder.feed(chunk):

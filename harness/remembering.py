@@ -4,7 +4,8 @@ Both are checked before either is written; both are idempotent, so that a step t
 completes what was begun and changes nothing else.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
 
 import anyio.to_thread
 
@@ -28,6 +29,11 @@ from ontology import (
     link_problems,
 )
 
+T = TypeVar("T")
+
+# Two writers of one record are in each other's way once; more is for the case of many.
+_ATTEMPTS = 5
+
 
 class FindingsInMemory:
     """Implements `harness.workflow.findings.FindingsStore`."""
@@ -45,8 +51,8 @@ class FindingsInMemory:
         batch = self._batch(findings, found_by)
         records = [self._record(record, found_by) for each in findings for record in each.records]
         try:
-            entities = self._entities.write(batch)
-            written = self._memory.remember(records).written
+            entities = _again(lambda: self._entities.write(batch))
+            written = _again(lambda: self._memory.remember(records).written)
         except (OntologyError, MemoryStoreError) as error:
             raise FindingRefused(found_by.node, str(error)) from error
         new = sum(each.outcome is not Outcome.UNCHANGED for each in written)
@@ -132,6 +138,17 @@ class FindingsInMemory:
         if len(found.identity) != 1:
             raise FindingRefused(reference, f"{type_name} has no single identifying property")
         return derive_entity_id(found_by.organisation, type_name, {found.identity[0]: key}), type_name
+
+
+def _again(write: Callable[[], T]) -> T:
+    """Write, once more where another writer was at the same record; an attempt that failed has written nothing."""
+    for _ in range(_ATTEMPTS - 1):
+        try:
+            return write()
+        except (OntologyError, MemoryStoreError) as error:
+            if not error.retryable:
+                raise
+    return write()
 
 
 def _origin(source: str, model: str | None, quote: str | None, found_by: FoundBy) -> Provenance:

@@ -48,28 +48,46 @@ def period_at(period: Period, zone: str, at: datetime) -> PeriodSpan:
     """The period that a moment falls into, by the calendar of a zone.
 
     Ids are "2026-11-24", "2026-W48" (ISO 8601 week, whose year is the week's own) and "2026-11"; "always" for none.
+    A day starts at the first moment whose local date it is, and never ends twice: where clocks go back over midnight,
+    what is repeated of the old day belongs to the new one.
 
     Args:
-        at: aware; a day starts at local midnight, on a day without one (a clock change) at the first moment there is.
+        at: aware.
     """
     if period is Period.NONE:
         return PeriodSpan("always", None, None)
     tz = zone_named(zone)
-    return _calendar_span(period, tz, at.astimezone(tz).date())
+    day = at.astimezone(tz).date()
+    following = day + timedelta(days=1)
+    return _calendar_span(period, tz, following if at >= _start(following, tz) else day)
 
 
 @lru_cache(maxsize=4096)
 def _calendar_span(period: Period, tz: ZoneInfo, day: date) -> PeriodSpan:
     if period is Period.DAY:
-        return PeriodSpan(day.isoformat(), _midnight(day, tz), _midnight(day + timedelta(days=1), tz))
+        return PeriodSpan(day.isoformat(), _start(day, tz), _start(day + timedelta(days=1), tz))
     if period is Period.WEEK:
         year, week, weekday = day.isocalendar()
         monday = day - timedelta(days=weekday - 1)
-        return PeriodSpan(f"{year}-W{week:02}", _midnight(monday, tz), _midnight(monday + timedelta(days=7), tz))
+        return PeriodSpan(f"{year}-W{week:02}", _start(monday, tz), _start(monday + timedelta(days=7), tz))
     first = day.replace(day=1)
     following = (first + timedelta(days=32)).replace(day=1)
-    return PeriodSpan(f"{first:%Y-%m}", _midnight(first, tz), _midnight(following, tz))
+    return PeriodSpan(f"{first:%Y-%m}", _start(first, tz), _start(following, tz))
 
 
-def _midnight(day: date, tz: ZoneInfo) -> datetime:
-    return datetime.combine(day, time.min, tz).astimezone(UTC)
+@lru_cache(maxsize=4096)
+def _start(day: date, tz: ZoneInfo) -> datetime:
+    """The first moment of a local day: midnight, the first of two, or where clocks leap over it the end of the leap."""
+    midnight = datetime.combine(day, time.min, tz)
+    start = midnight.astimezone(UTC)
+    if start.astimezone(tz).replace(tzinfo=None) == midnight.replace(tzinfo=None):
+        return start
+    # Midnight is leapt over; counted by the clock after the leap it lies before it, by the one before it not.
+    before, leapt = midnight.replace(fold=1).astimezone(UTC), start
+    while leapt - before > timedelta(seconds=1):
+        middle = before + (leapt - before) // 2
+        if middle.astimezone(tz).date() < day:
+            before = middle
+        else:
+            leapt = middle
+    return leapt.replace(microsecond=0)

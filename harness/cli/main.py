@@ -8,7 +8,7 @@ and `harness --help` stays light. Where a command is added: one line in `COMMAND
 import importlib
 import sys
 from collections.abc import Sequence
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from typing import Annotated, Any, NamedTuple
 
 import typer
@@ -26,6 +26,7 @@ class CommandEntry(NamedTuple):
     summary: str
 
 
+_DISTRIBUTION = "portable-harness"
 _RUNS, _MODELS, _MONEY, _MEMORY, _PROJECT = "Runs", "Models", "Money", "Memory", "Project"
 
 COMMANDS: tuple[CommandEntry, ...] = (
@@ -50,6 +51,13 @@ COMMANDS: tuple[CommandEntry, ...] = (
 )
 
 
+# `exit_codes.py` maps errors to them.
+_EXIT_CODES = (
+    "Exit codes: 0 done, 1 run failed, 2 misuse, 3 specification invalid, 4 budget refused, 5 waits for a person, "
+    "6 provider or key unavailable, 7 lease held elsewhere, 130 interrupted."
+)
+
+
 class LazyCommand(TyperCommand):
     """Stands for a command in `--help` and is replaced by it when it is chosen."""
 
@@ -68,12 +76,19 @@ class LazyCommand(TyperCommand):
 
 def _print_version(value: bool) -> None:
     if value:
-        typer.echo(version("portable-harness"))
+        typer.echo(_version())
         raise typer.Exit
 
 
+def _version() -> str:
+    try:
+        return version(_DISTRIBUTION)
+    except PackageNotFoundError:
+        return f"{_DISTRIBUTION} is not installed: this is its source tree"
+
+
 def _root(
-    _version: Annotated[
+    _asked: Annotated[
         bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)
     ] = False,
 ) -> None:
@@ -84,7 +99,7 @@ def command_line() -> TyperGroup:
     """The whole command line; only the commands' names and summaries are loaded."""
     app = Commands(rich_markup_mode="rich")
     app._add_completion = True  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
-    app.callback()(_root)
+    app.callback(epilog=_EXIT_CODES)(_root)
     group = typer.main.get_command(app)
     assert isinstance(group, TyperGroup)
     for entry in COMMANDS:

@@ -35,6 +35,7 @@ class RunProgress:
         self._monotonic = monotonic
         self._began = monotonic()
         self._items: dict[str, tuple[int, int | None]] = {}
+        self._otherwise = "starting"
         self._calls = 0
         self._tokens = 0
         self._usd = Decimal(0)
@@ -69,7 +70,7 @@ class RunProgress:
         )
         seconds = self._monotonic() - self._began
         spent = f"{counted(self._calls, 'call')}, {self._tokens:,} tokens, {usd_text(self._usd)}"
-        return f"{nodes or 'between nodes'}  {spent}  {seconds:.0f} s"
+        return f"{nodes or self._otherwise}  {spent}  {seconds:.0f} s"
 
     def _count(self, event: RunEvent) -> None:
         match event:
@@ -79,6 +80,7 @@ class RunProgress:
                 self._items[node] = (done, items)
             case NodeFinished(node):
                 self._items.pop(node, None)
+                self._otherwise = "between nodes"
             case CallAnswered() if not event.replayed:
                 self._calls += 1
                 self._tokens += (event.input_tokens or 0) + (event.output_tokens or 0)

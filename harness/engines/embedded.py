@@ -7,6 +7,7 @@ process continues, and nothing that was finished or paid for is done again.
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -24,7 +25,7 @@ from harness.exceptions import (
 )
 from harness.json_values import Json, JsonObject
 from harness.ledger.tasks import Task
-from harness.workflow.events import OnRunEvent
+from harness.workflow.events import OnRunEvent, RunEvent
 from harness.workflow.loading import LoadedWorkflow
 from harness.workflow.node_services import NodeServices, RunContext, RunIdentity
 from harness.workflow.spec import WorkflowSpec
@@ -98,6 +99,7 @@ class EmbeddedEngine:
         self._on_ended = on_ended
         self._lease_seconds = lease_seconds
         self._graphs: dict[tuple[str, str], Any] = {}
+        self._advancing: set[str] = set()
 
     async def record(self, order: RunOrder) -> Run:
         """Record a run, so that it is known before anything of it is done.
@@ -128,23 +130,34 @@ class EmbeddedEngine:
         A completed run is returned as it ended. A failure of the run is in the outcome, not raised.
 
         Raises:
-            LeaseHeld: another process advances it.
+            LeaseHeld: somebody else advances it, from the start or from now on.
+            RunInterrupted: it was taken from us and given back since, or the database is gone for as long as the lease.
             NameUnknown: there is no such run.
             asyncio.CancelledError: the caller was cancelled; the run is left interrupted and can be resumed.
         """
         before = await self._runs.run(run_id)
+        if before.run_id in self._advancing:
+            # The store lets an owner claim again, because a process may come back; not while it is at it.
+            raise LeaseHeld(before.run_id, self._owner, before.lease_until or before.created_at)
+        self._advancing.add(before.run_id)
+        try:
+            return await self._advance(before, on_event)
+        finally:
+            self._advancing.discard(before.run_id)
+
+    async def _advance(self, before: Run, on_event: OnRunEvent) -> RunOutcome:
         run = await self._runs.claim(before.run_id, owner=self._owner, lease_seconds=self._lease_seconds)
         resumed = before.started_at is not None
         if run.status is RunStatus.COMPLETED:
             return RunOutcome(run, await self._state(run), None)
         try:
             async with renewed_lease(self._runs, run.run_id, owner=self._owner, lease_seconds=self._lease_seconds):
-                state = await self._execute(run, on_event, resumed=resumed)
+                state = await self._execute(run, _unfailing(on_event), resumed=resumed)
         except asyncio.CancelledError:
             await asyncio.shield(self._release(run, RunStatus.INTERRUPTED, RunInterrupted(run.run_id)))
             raise
-        except LeaseHeld:
-            raise
+        except (LeaseHeld, RunInterrupted):
+            raise  # it is not ours any more, so there is nothing of it to write
         except HarnessError as error:
             ended = await self._release(run, _status_after(error), error)
             return RunOutcome(ended, await self._state(run), error)
@@ -202,6 +215,16 @@ class EmbeddedEngine:
         return await self._runs.release(
             run.run_id, owner=self._owner, status=status, error=str(error) if error else None
         )
+
+
+def _unfailing(on_event: OnRunEvent) -> OnRunEvent:
+    """A listener's fault is not the run's: a closed terminal stops nothing."""
+
+    def hear(event: RunEvent) -> None:
+        with suppress(Exception):
+            on_event(event)
+
+    return hear
 
 
 def _task_of(run: Run) -> Task:

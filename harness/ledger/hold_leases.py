@@ -1,18 +1,22 @@
-"""Keeps the holds of calls in flight alive, so that only those of a dead process expire."""
+"""Keeps the holds of calls in flight alive, and settles those of processes that are gone."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
 
 from harness.ledger.money_store import MoneyStore
+from ontology.exceptions import DatabaseUnavailable
 
 # A crash leaves a hold for at most this long.
 LEASE_SECONDS = 60.0
 
 
 class HoldLeases:
-    """Renews, a few times within a lease, the holds of all sends that are in flight in this process."""
+    """Renews, a few times within a lease, the holds of all sends that are in flight in this process.
+
+    At the same moments, and when the first send starts, holds whose lease ended are settled: their processes are gone.
+    """
 
     def __init__(
         self, money: MoneyStore, *, clock: Callable[[], datetime], lease_seconds: float = LEASE_SECONDS
@@ -43,7 +47,9 @@ class HoldLeases:
 
     async def _renew(self) -> None:
         while self._in_flight:
-            await asyncio.sleep(self.lease_seconds / 3)
-            if self._in_flight:
+            # A database that is gone for a moment must not end the renewing: there are two more chances in a lease.
+            with suppress(DatabaseUnavailable):
                 until = self._clock() + timedelta(seconds=self.lease_seconds)
                 await self._money.renew(sorted(self._in_flight), lease_until=until)
+                await self._money.expire(at=self._clock())
+            await asyncio.sleep(self.lease_seconds / 3)

@@ -1,6 +1,7 @@
 """Port: holds, settlements and the journal of replies, with the limits they keep.
 
-Every method is one transaction; a method that raises has written nothing. `hold` is on the disk before it returns
+Every method is one transaction; a method that raises has written nothing, and one whose caller is cancelled is done
+all the same. `hold` is on the disk before it returns
 (a power cut cannot forget a send that may be billed); the others may be lost by a power cut, never by a crash.
 """
 
@@ -43,14 +44,17 @@ class MoneyStore(Protocol):
         """Settle holds whose lease ended at what they held, marked estimated; returns how many."""
         ...
 
-    async def journalled(self, call_id: str, request_digest: str) -> Journalled | None:
+    async def journalled(self, organisation: str, call_id: str, request_digest: str) -> Journalled | None:
         """The reply this question already got."""
         ...
 
     async def set_limit(self, limit: Limit) -> None:
         """Set a limit in place of an earlier one of the same scope, unit and period.
 
-        What was already spent and is now held in its period counts from the start.
+        What was already spent in its period and what is now in flight counts from the start.
+
+        Raises:
+            LimitInvalid: its zone does not exist.
         """
         ...
 

@@ -16,6 +16,8 @@ from harness.models.prices import PriceOverride
 from harness.names import nearest_names
 from ontology.yaml_documents import parse_yaml
 
+_MOST_TOKENS = 1_000_000_000  # at the dearest rate there can be, the bound of a call still fits the tables' integers
+
 
 class _Fact(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -77,14 +79,15 @@ class Model(_Fact):
     Args:
         endpoint: the name of the endpoint that serves it.
         wire_name: how that endpoint calls it; never split, it may hold `:`, `;` and `/`.
-        context_tokens: input and output together.
+        context_tokens: input and output together; what a call may cost is bounded by it, so it may be too large but
+            never too small.
         price: an override; None asks genai-prices by the endpoint's `price_provider` and `wire_name`.
     """
 
     endpoint: str
     wire_name: str
-    context_tokens: int = Field(gt=0)
-    max_output_tokens: int | None = Field(default=None, gt=0)
+    context_tokens: int = Field(gt=0, le=_MOST_TOKENS)
+    max_output_tokens: int | None = Field(default=None, gt=0, le=_MOST_TOKENS)
     capabilities: frozenset[Capability] = frozenset()
     price: PriceOverride | None = None
 

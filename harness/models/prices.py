@@ -4,14 +4,14 @@ Money is `Decimal` US dollars here and integer nano-dollars in tables. An unknow
 only honest zero is a catalogue entry that says `free`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import ROUND_HALF_UP, Decimal
 from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Self
+from typing import TYPE_CHECKING, Annotated, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, RootModel, ValidationError, model_validator
 
@@ -20,7 +20,15 @@ from harness.models.usage import Usage
 from ontology.exceptions import YamlInvalid
 from ontology.yaml_documents import read_yaml, validation_problems
 
+if TYPE_CHECKING:
+    from genai_prices.types import ModelPrice, PriceCalculation
+
 NANO = Decimal(1_000_000_000)
+_MILLION = 1_000_000
+
+# Rates of genai-prices beside `input_mtok` and `output_mtok` that tokens of ours can be charged at.
+_INPUT_RATES = ("cache_read_mtok", "cache_write_mtok", "cache_write_1h_mtok")
+_OUTPUT_RATES = ("output_reasoning_mtok",)
 
 # Bounded digits, so that 1e300000 is refused before it becomes a number of that length.
 Rate = Annotated[Decimal, Field(ge=0, le=1_000_000, max_digits=18, decimal_places=12, allow_inf_nan=False)]
@@ -57,10 +65,13 @@ class PriceOverride(BaseModel):
     @model_validator(mode="after")
     def _free_or_priced(self) -> Self:
         rates = (self.input_usd_per_million, self.output_usd_per_million)
-        if self.free and any(rate is not None for rate in rates):
+        cached = (self.cache_read_usd_per_million, self.cache_write_usd_per_million)
+        if self.free and any(rate is not None for rate in (*rates, *cached)):
             raise ValueError("a free model has no rates: leave out `free` or the rates")
         if not self.free and any(rate is None for rate in rates):
             raise ValueError("both input_usd_per_million and output_usd_per_million are needed, or `free: true`")
+        if not self.free and not any(rates):
+            raise ValueError("rates of zero: state what it costs, or `free: true` where somebody vouches for that")
         return self
 
 
@@ -81,14 +92,13 @@ def price_from_override(override: PriceOverride, usage: Usage) -> Decimal:
     """
     if override.free:
         return Decimal(0)
-    million = Decimal(1_000_000)
     input_rate = override.input_usd_per_million or Decimal(0)
     read_rate = _rate(override.cache_read_usd_per_million, input_rate)
     write_rate = _rate(override.cache_write_usd_per_million, input_rate)
     read, write = usage.cache_read_tokens or 0, usage.cache_write_tokens or 0
     fresh = max((usage.input_tokens or 0) - read - write, 0)
     output = (usage.output_tokens or 0) * (override.output_usd_per_million or Decimal(0))
-    return (fresh * input_rate + read * read_rate + write * write_rate + output) / million
+    return (fresh * input_rate + read * read_rate + write * write_rate + output) / _MILLION
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,22 +141,28 @@ class PriceBook:
         if override is not None:
             cost = price_from_override(override, usage)
             return PricedUsage(cost, override.source, f"checked {override.checked.isoformat()}")
-        if model.provider is None:
-            raise PriceUnknown(model.name, self.overrides_file)
-        return self._price_from_genai(model, model.provider, usage, at)
+        found = self._calculated(model, usage, at)
+        return PricedUsage(found.total_price, "genai-prices", _genai_version())
 
     def dearest(self, model: PricedModel, input_tokens: int, output_tokens: int, at: datetime) -> Decimal:
-        """The most that this many tokens can cost, whatever part of the input a cache reads or writes.
+        """The most that up to this many tokens can cost, whatever part of them is cached or reasoning.
+
+        Rates are linear within a tier and tiers only rise, so all of a side at its dearest rate is the most.
 
         Raises:
             PriceUnknown: as `price`.
         """
-        shapes = (
-            Usage(input_tokens, output_tokens),
-            Usage(input_tokens, output_tokens, cache_read_tokens=input_tokens),
-            Usage(input_tokens, output_tokens, cache_write_tokens=input_tokens),
+        override = self._override(model, at.date())
+        if override is not None:
+            shapes = ((0, 0), (input_tokens, 0), (0, input_tokens))
+            usages = (Usage(input_tokens, output_tokens, read, write) for read, write in shapes)
+            return max(price_from_override(override, usage) for usage in usages)
+        found = self._calculated(model, Usage(input_tokens, output_tokens), at)
+        more = (
+            _dearer(found.model_price, "input_mtok", _INPUT_RATES, input_tokens, input_tokens),
+            _dearer(found.model_price, "output_mtok", _OUTPUT_RATES, output_tokens, input_tokens),
         )
-        return max(self.price(model, shape, at).cost_usd for shape in shapes)
+        return found.total_price + sum(more)
 
     def _override(self, model: PricedModel, day: date) -> PriceOverride | None:
         in_force = [each for each in self.overrides.get(model.name, ()) if each.starts is None or each.starts <= day]
@@ -154,21 +170,27 @@ class PriceBook:
             return max(in_force, key=lambda each: each.starts or date.min)
         return model.own
 
-    def _price_from_genai(self, model: PricedModel, provider: str, usage: Usage, at: datetime) -> PricedUsage:
+    def _calculated(self, model: PricedModel, usage: Usage, at: datetime) -> "PriceCalculation":
         # Imported late: 0.2 s of CPU that a run on local models never needs.
         import genai_prices
 
-        tokens = genai_prices.Usage(
-            input_tokens=usage.input_tokens or 0,
-            output_tokens=usage.output_tokens or 0,
-            cache_read_tokens=usage.cache_read_tokens or 0,
-            cache_write_tokens=usage.cache_write_tokens or 0,
-        )
+        if model.provider is None:
+            raise PriceUnknown(model.name, self.overrides_file)
         try:
-            found = genai_prices.calc_price(tokens, model.wire_name, provider_id=provider, genai_request_timestamp=at)
+            found = genai_prices.calc_price(
+                genai_prices.Usage(**_genai_tokens(usage)),
+                model.wire_name,
+                provider_id=model.provider,
+                genai_request_timestamp=at,
+            )
         except LookupError as error:
             raise PriceUnknown(model.name, self.overrides_file) from error
-        return PricedUsage(found.total_price, "genai-prices", _genai_version())
+        # It lists models without any rate, or with none for a side (embeddings), and answers 0 for them.
+        rates = found.model_price
+        sides = ((usage.input_tokens, rates.input_mtok), (usage.output_tokens, rates.output_mtok))
+        if any(tokens and not rate for tokens, rate in sides):
+            raise PriceUnknown(model.name, self.overrides_file)
+        return found
 
 
 def read_price_overrides(path: Path) -> PriceBook:
@@ -190,6 +212,33 @@ def read_price_overrides(path: Path) -> PriceBook:
 
 def _as_list(value: object) -> object:
     return value if isinstance(value, list) else [value]  # pyright: ignore[reportUnknownVariableType]
+
+
+def _genai_tokens(usage: Usage) -> dict[str, int]:
+    """Usage by the names of genai-prices, which refuses parts that are more than their whole.
+
+    Some servers report input without what the cache read: a whole is then at least the sum of its parts.
+    """
+    read, write = usage.cache_read_tokens or 0, usage.cache_write_tokens or 0
+    write_1h = usage.cache_write_1h_tokens or 0
+    write = max(write, write_1h)
+    output, reasoning = usage.output_tokens or 0, usage.reasoning_tokens or 0
+    return {
+        "input_tokens": max(usage.input_tokens or 0, read + write),
+        "output_tokens": max(output, reasoning),
+        "cache_read_tokens": read,
+        "cache_write_tokens": write,
+        "cache_write_1h_tokens": write_1h,
+        "output_reasoning_tokens": reasoning,
+    }
+
+
+def _dearer(rates: "ModelPrice", plain: str, others: Sequence[str], tokens: int, input_tokens: int) -> Decimal:
+    """How much more all tokens of a side cost at its dearest rate than at its plain one; tiers go by the input."""
+    from genai_prices.types import calc_unit_price
+
+    costs = [calc_unit_price(getattr(rates, name), tokens, input_tokens, _MILLION) for name in (plain, *others)]
+    return max(costs) - costs[0]
 
 
 def _rate(own: Decimal | None, otherwise: Decimal) -> Decimal:

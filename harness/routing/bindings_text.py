@@ -82,6 +82,8 @@ def bindings_put_into(existing: str, bindings: BindingsFile, *, name: str) -> Bi
     Raises:
         SpecificationInvalid: the file that is there cannot be read.
     """
+    if not existing.strip():
+        return BindingsText(bindings_text(bindings))
     there, document = read_bindings_text(existing, name=name)
     endpoints = {key: value for key, value in there.endpoints.items() if key not in bindings.endpoints}
     models = {key: value for key, value in there.models.items() if key not in bindings.models}

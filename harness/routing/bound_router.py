@@ -13,7 +13,7 @@ class BoundRouter:
     def __init__(self, bindings: BindingStore, builtin: Catalogue) -> None:
         self._bindings = bindings
         self._builtin = builtin
-        self._catalogue: tuple[int, Catalogue] | None = None
+        self._catalogue: tuple[tuple[str, int], Catalogue] | None = None
 
     async def route(self, context: CallContext) -> Decision:
         """The targets of the most specific binding.
@@ -28,6 +28,7 @@ class BoundRouter:
         return decide(binding, self._catalogue_of(current), version=current.version)
 
     def _catalogue_of(self, current: BindingVersion) -> Catalogue:
-        if self._catalogue is None or self._catalogue[0] != current.version:
-            self._catalogue = (current.version, current.bindings.catalogue(self._builtin))
+        key = (current.organisation, current.version)
+        if self._catalogue is None or self._catalogue[0] != key:
+            self._catalogue = (key, current.bindings.catalogue(self._builtin))
         return self._catalogue[1]

@@ -53,12 +53,16 @@ class Databases:
     @cached_property
     def money_writer(self) -> TransactionWriter:
         """The one writer of money in this process."""
-        return self._writer(self.money, MONEY)
+        writer = TransactionWriter(self.money, name=MONEY, takes_turns=True)
+        self._writers.append(writer)
+        return writer
 
     @cached_property
     def runs_writer(self) -> TransactionWriter:
         """The one writer of runs in this process."""
-        return self._writer(self.runs, RUNS)
+        writer = TransactionWriter(self.runs, name=RUNS)
+        self._writers.append(writer)
+        return writer
 
     def close(self) -> None:
         """Finish what is being written and close all connections; idempotent."""
@@ -74,8 +78,3 @@ class Databases:
             engine = open_database(self._url, schema=name)
         self._opened.append(engine)
         return engine
-
-    def _writer(self, engine: Engine, name: str) -> TransactionWriter:
-        writer = TransactionWriter(engine, name=name)
-        self._writers.append(writer)
-        return writer

@@ -1,7 +1,7 @@
 """A connection of SQLAlchemy's pool, used by its driver alone.
 
-For statements so small that SQLAlchemy's own work on each (0.1 ms) would be most of their cost. They are raw SQL with `:name` parameters, the same on both databases; drivers' errors are turned into the
-package's here.
+For statements so small that SQLAlchemy's own work on each (0.1 ms) would be most of their cost. They are raw SQL with
+`:name` parameters, the same on both databases; drivers' errors are turned into the package's here.
 """
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 
@@ -28,22 +28,32 @@ class Statement:
     parameters: Mapping[str, object] = field(default_factory=dict[str, object])
 
 
+# A text, which stays as it is, or a parameter; `::type` is a cast.
+_TEXT_OR_PARAMETER = re.compile(r"'[^']*'|(?<!:):([A-Za-z_][A-Za-z0-9_]*)")
+
+
 @lru_cache(maxsize=1024)
 def _for_psycopg(sql: str) -> str:
-    return re.sub(r"(?<!:):([a-z_]+)", r"%(\1)s", sql)
+    """The statement with its parameters as psycopg marks them."""
+    escaped = sql.replace("%", "%%")
+    return _TEXT_OR_PARAMETER.sub(lambda found: f"%({found[1]})s" if found[1] else found[0], escaped)
 
 
 class DriverSession:
     """One connection; belongs to one thread at a time.
 
     Args:
-        durable: whether commits wait for the disk; may be changed between transactions with `set_durable`.
+        turns: on PostgreSQL, the name under which writing transactions of all processes take turns; None lets them
+            run beside each other. On SQLite a writing transaction is always alone.
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, *, turns: str | None = None) -> None:
         self._engine = engine
+        self._turns = turns
         self._sqlite = engine.dialect.name == "sqlite"
-        self._errors = cast("type[Exception]", cast("Any", engine.dialect).loaded_dbapi.Error)
+        driver_error = cast("type[Exception]", cast("Any", engine.dialect).loaded_dbapi.Error)
+        # The last two are a driver's words for a number or a text that no column can hold.
+        self._errors = (driver_error, OverflowError, UnicodeError)
         self._pooled: Any = None
         self._driver: Any = None
         self._durable = False
@@ -51,12 +61,29 @@ class DriverSession:
     def set_durable(self, durable: bool) -> None:
         """Whether the next commits wait for the disk. On PostgreSQL they always do."""
         if self._sqlite and (durable != self._durable or self._driver is None):
-            self._connected().execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
+            self._run(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
             self._durable = durable
 
     def begin(self) -> None:
-        """Start a transaction that means to write."""
-        self._run("BEGIN IMMEDIATE" if self._sqlite else "BEGIN")
+        """Start a transaction that means to write, and wait for its turn.
+
+        Raises:
+            DatabaseUnavailable: the database is not there. A connection that broke since its last use is made anew
+                first: nothing was begun on it, so nothing can be done twice.
+        """
+        if self._sqlite:
+            self._run("BEGIN IMMEDIATE")
+            return
+        used_before = self._driver is not None
+        try:
+            self._run("BEGIN")
+        except DatabaseUnavailable:
+            if not used_before:
+                raise
+            self.close(broken=True)
+            self._run("BEGIN")
+        if self._turns is not None:
+            self.execute(Statement("SELECT pg_advisory_xact_lock(hashtext(:turns))", {"turns": self._turns}))
 
     def execute(self, statement: Statement) -> Sequence[Row]:
         """Run one statement and return its rows, none for one that returns none.
@@ -93,6 +120,8 @@ class DriverSession:
             return
         if broken:
             pooled.invalidate()
+        elif not self._sqlite:
+            pooled.driver_connection.autocommit = False  # as the pool's other users expect it
         elif self._durable:
             pooled.driver_connection.execute("PRAGMA synchronous=NORMAL")
         pooled.close()

@@ -36,7 +36,12 @@ _SPENT = {
 
 
 def set_limit(limit: Limit) -> Operation[None]:
-    """Put a limit in place of the one of the same scope, unit and period, and take over what is spent and held."""
+    """Put a limit in place of the one of the same scope, unit and period, and take over what is spent and held.
+
+    Raises:
+        LimitInvalid: its zone does not exist.
+    """
+    span = period_at(limit.period, limit.zone, limit.made_at)
     yield Statement(
         "UPDATE limits SET ended_at = :ended_at WHERE organisation = :organisation AND scope_kind = :scope_kind "
         "AND scope_id = :scope_id AND unit = :unit AND period = :period AND ended_at IS NULL",
@@ -51,9 +56,8 @@ def set_limit(limit: Limit) -> Operation[None]:
     )
     names = ", ".join(":" + column.strip() for column in LIMIT_COLUMNS.split(","))
     yield Statement(f"INSERT INTO limits ({LIMIT_COLUMNS}) VALUES ({names})", limit_values(limit))
-    span = period_at(limit.period, limit.zone, limit.made_at)
     spent = yield from _spent_so_far(limit, span)
-    held = yield from _join_open_holds(limit, span)
+    held = yield from _join_holds(limit, span)
     yield Statement(
         "INSERT INTO balances (limit_id, period_id, spent, held) VALUES (:limit_id, :period_id, :spent, :held)",
         {"limit_id": limit.limit_id, "period_id": span.period_id, "spent": spent, "held": held},
@@ -79,7 +83,8 @@ def end_task(task: Task) -> Operation[None]:
     """Record a task's outcome; the last word counts."""
     yield Statement(
         f"{_insert_task()} ON CONFLICT (task_id) DO UPDATE SET success = excluded.success, "
-        "evidence = excluded.evidence, value_nano_usd = excluded.value_nano_usd, ended_at = excluded.ended_at",
+        "evidence = excluded.evidence, value_nano_usd = excluded.value_nano_usd, ended_at = excluded.ended_at "
+        "WHERE tasks.organisation = excluded.organisation",
         task_values(task),
     )
 
@@ -89,33 +94,41 @@ def _insert_task() -> str:
     return f"INSERT INTO tasks ({TASK_COLUMNS}) VALUES ({names})"
 
 
+def _since(span: PeriodSpan) -> str:
+    return stored_time(span.starts_at) if span.starts_at else ""
+
+
 def _spent_so_far(limit: Limit, span: PeriodSpan) -> Generator[Statement, Sequence[Row], int]:
-    since = "" if span.starts_at is None else "AND at >= :since "
-    parameters: dict[str, object] = {"organisation": limit.organisation, "scope_id": limit.scope_id}
-    if span.starts_at is not None:
-        parameters["since"] = stored_time(span.starts_at)
     rows = yield Statement(
-        f"SELECT {_SPENT[limit.unit]} FROM entries WHERE organisation = :organisation "
-        f"AND {_SCOPE_COLUMN[limit.scope_kind]} = :scope_id AND kind IN ('settle', 'expire', 'adjust') {since}",
-        parameters,
+        f"SELECT {_SPENT[limit.unit]} FROM entries e WHERE organisation = :organisation "
+        f"AND {_SCOPE_COLUMN[limit.scope_kind]} = :scope_id AND at >= :since "
+        "AND (kind IN ('settle', 'expire') OR kind = 'adjust' AND EXISTS (SELECT 1 FROM entries x "
+        "WHERE x.send_id = e.send_id AND x.kind = 'expire' AND x.at >= :since))",
+        {"organisation": limit.organisation, "scope_id": limit.scope_id, "since": _since(span)},
     )
     return int(rows[0][0] or 0)
 
 
-def _join_open_holds(limit: Limit, span: PeriodSpan) -> Generator[Statement, Sequence[Row], int]:
-    """Sends in flight will settle on the new limit too; what they hold is held on it from now."""
+def _join_holds(limit: Limit, span: PeriodSpan) -> Generator[Statement, Sequence[Row], int]:
+    """What sends in flight hold is held on the new limit too, and they will settle on it; returns how much.
+
+    An expired send that the period was charged for joins it as well, because its answer may still come and correct
+    that charge.
+    """
     rows = yield Statement(
-        "SELECT send_id, send, limit_spans FROM holds WHERE status = 'open' AND organisation = :organisation",
-        {"organisation": limit.organisation},
+        "SELECT send_id, send, limit_spans, status FROM holds h WHERE organisation = :organisation "
+        "AND (status = 'open' OR status = 'expired' AND EXISTS (SELECT 1 FROM entries x "
+        "WHERE x.send_id = h.send_id AND x.kind = 'expire' AND x.at >= :since))",
+        {"organisation": limit.organisation, "since": _since(span)},
     )
     held = 0
-    for send_id, kept, spans_text in rows:
+    for send_id, kept, spans_text, status in rows:
         send = send_from_json(send_id, kept)
         if (limit.scope_kind, limit.scope_id) not in send.scopes():
             continue
         spans: list[Any] = json.loads(spans_text)
         spans.append([limit.limit_id, limit.unit.value, span.period_id])
-        held += send.bound.of(limit.unit)
+        held += send.bound.of(limit.unit) if status == "open" else 0
         yield Statement(
             "UPDATE holds SET limit_spans = :spans WHERE send_id = :send_id",
             {"spans": json.dumps(spans, separators=(",", ":")), "send_id": send_id},

@@ -49,13 +49,15 @@ _MOVE_BALANCE = (
 )
 _FIND_REPLY = (
     "SELECT p.content, r.send_id, r.model FROM replies r JOIN payloads p ON p.payload_id = r.payload_id "
-    "WHERE r.call_id = :call_id AND r.request_digest = :request_digest"
+    "WHERE r.organisation = :organisation AND r.call_id = :call_id AND r.request_digest = :request_digest"
 )
 
 
-def find_reply(call_id: str, request_digest: str) -> Operation[Journalled | None]:
+def find_reply(organisation: str, call_id: str, request_digest: str) -> Operation[Journalled | None]:
     """The reply this question already got."""
-    rows = yield Statement(_FIND_REPLY, {"call_id": call_id, "request_digest": request_digest})
+    rows = yield Statement(
+        _FIND_REPLY, {"organisation": organisation, "call_id": call_id, "request_digest": request_digest}
+    )
     return Journalled(*rows[0]) if rows else None
 
 
@@ -69,7 +71,7 @@ def hold(send: Send, at: datetime, lease_until: datetime, *, row_lock: str) -> O
     Raises:
         BudgetExceeded: a limit would be passed.
     """
-    known = yield from find_reply(send.context.call_id, send.request_digest)
+    known = yield from find_reply(send.context.organisation, send.context.call_id, send.request_digest)
     if known is not None:
         return known
     balances = yield from read_balances(send.context.organisation, send.scopes(), at, row_lock=row_lock)
@@ -135,6 +137,7 @@ def expire(at: datetime) -> Operation[int]:
         "SELECT send_id, send, limit_spans FROM holds WHERE status = 'open' AND lease_until < :at ORDER BY send_id",
         {"at": stored_time(at)},
     )
+    expired = 0
     for send_id, kept, spans in rows:
         send = send_from_json(send_id, kept)
         closed = yield Statement(
@@ -142,10 +145,11 @@ def expire(at: datetime) -> Operation[int]:
             {"send_id": send_id},
         )
         if closed:
+            expired += 1
             yield from _move(json.loads(spans), spent=send.bound, held=send.bound, sign=-1)
             usage = Usage(send.input_bound, send.output_bound)
             yield _entry(EntryKind.EXPIRE, send, at, None, send.bound, usage)
-    return len(rows)
+    return expired
 
 
 def read_balances(
@@ -155,7 +159,8 @@ def read_balances(
     rows = yield _limits_of(organisation, scopes, row_lock)
     balances: list[Balance] = []
     for limit in map(limit_from_row, rows):
-        span = period_at(limit.period, limit.zone, at)
+        # A limit knows nothing of a period before it was made, so a clock that goes back does not reach one.
+        span = period_at(limit.period, limit.zone, max(at, limit.made_at))
         used = yield Statement(
             "SELECT spent, held FROM balances WHERE limit_id = :limit_id AND period_id = :period_id",
             {"limit_id": limit.limit_id, "period_id": span.period_id},
@@ -170,12 +175,8 @@ def _limits_of(organisation: str, scopes: Sequence[tuple[str, str]] | None, row_
     condition = ""
     if scopes is not None:
         for place, (kind, name) in enumerate(scopes):
-            letter = chr(ord("a") + place)
-            parameters[f"kind_{letter}"], parameters[f"name_{letter}"] = str(kind), name
-        pairs = (
-            f"(scope_kind = :kind_{chr(ord('a') + n)} AND scope_id = :name_{chr(ord('a') + n)})"
-            for n in range(len(scopes))
-        )
+            parameters[f"kind_{place}"], parameters[f"name_{place}"] = str(kind), name
+        pairs = (f"(scope_kind = :kind_{n} AND scope_id = :name_{n})" for n in range(len(scopes)))
         condition = f"AND ({' OR '.join(pairs)}) " if scopes else "AND 1 = 0 "
     return Statement(
         f"SELECT {LIMIT_COLUMNS} FROM limits WHERE organisation = :organisation AND ended_at IS NULL "
@@ -225,7 +226,7 @@ def _journal(send: Send, settlement: Settlement, reply: str) -> Steps:
     yield Statement(
         "INSERT INTO replies (call_id, request_digest, organisation, person, send_id, model, payload_id) "
         "VALUES (:call_id, :request_digest, :organisation, :person, :send_id, :model, :payload_id) "
-        "ON CONFLICT (call_id, request_digest) DO NOTHING",
+        "ON CONFLICT (organisation, call_id, request_digest) DO NOTHING",
         {
             "call_id": context.call_id,
             "request_digest": send.request_digest,

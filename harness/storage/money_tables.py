@@ -6,7 +6,7 @@ Balances are a projection of entries and open holds.
 
 from pathlib import Path
 
-from sqlalchemy import BigInteger, Column, Index, Integer, MetaData, Table, Text
+from sqlalchemy import BigInteger, Column, Index, Integer, MetaData, Table, Text, text
 
 from ontology.databases import Migrations
 
@@ -14,6 +14,8 @@ metadata = MetaData()
 
 # SQLite numbers rows by INTEGER PRIMARY KEY only.
 _Sequence = BigInteger().with_variant(Integer, "sqlite")
+_ONCE_A_SEND = text("kind IN ('hold', 'settle', 'expire', 'adjust')")
+_CLOSINGS = text("kind IN ('settle', 'expire')")
 
 limits = Table(
     "limits",
@@ -94,14 +96,17 @@ entries = Table(
     Index("entries_by_task", "task_id"),
     Index("entries_by_run", "run_id"),
     Index("entries_by_time", "organisation", "at"),
+    # One charge a send, whatever the code above does: it is held once, closed once, corrected once.
+    Index("entries_by_send", "send_id", "kind", unique=True, sqlite_where=_ONCE_A_SEND, postgresql_where=_ONCE_A_SEND),
+    Index("entries_one_closing", "send_id", unique=True, sqlite_where=_CLOSINGS, postgresql_where=_CLOSINGS),
 )
 
 replies = Table(
     "replies",
     metadata,
+    Column("organisation", Text, primary_key=True),
     Column("call_id", Text, primary_key=True),
     Column("request_digest", Text, primary_key=True),
-    Column("organisation", Text, nullable=False),
     Column("person", Text, nullable=False),
     Column("send_id", Text, nullable=False),
     Column("model", Text, nullable=False),

@@ -82,25 +82,30 @@ def _history(organisation: str, limit: int) -> Operation[Sequence[Row]]:
 def _add(
     organisation: str, document: str, made_by: str, at: datetime, reason: str, replaces: int | None
 ) -> Operation[int]:
-    newest = yield from _newest(organisation, 0)
-    current = newest[0] if newest else 0
-    if replaces is not None and replaces != current:
-        raise BindingsChanged(replaces, current)
-    last = yield Statement("SELECT COALESCE(MAX(version), 0) FROM binding_versions")
-    version: int = last[0][0] + 1
-    yield Statement(
-        f"INSERT INTO binding_versions ({_COLUMNS}) "
-        "VALUES (:version, :organisation, :document, :made_by, :made_at, :reason)",
-        {
-            "version": version,
-            "organisation": organisation,
-            "document": document,
-            "made_by": made_by,
-            "made_at": stored_time(at),
-            "reason": reason,
-        },
-    )
-    return version
+    """Add a version in one statement that checks what it replaces, so that two processes cannot replace the same."""
+    while True:
+        newest = yield from _newest(organisation, 0)
+        current: int = newest[0] if newest else 0
+        if replaces is not None and replaces != current:
+            raise BindingsChanged(replaces, current)
+        made = yield Statement(
+            f"INSERT INTO binding_versions ({_COLUMNS}) "
+            "SELECT (SELECT COALESCE(MAX(version), 0) + 1 FROM binding_versions), "
+            "CAST(:organisation AS TEXT), CAST(:document AS TEXT), CAST(:made_by AS TEXT), CAST(:made_at AS TEXT), "
+            "CAST(:reason AS TEXT) WHERE (SELECT COALESCE(MAX(version), 0) FROM binding_versions "
+            "WHERE organisation = :organisation) = :current ON CONFLICT (version) DO NOTHING RETURNING version",
+            {
+                "organisation": organisation,
+                "document": document,
+                "made_by": made_by,
+                "made_at": stored_time(at),
+                "reason": reason,
+                "current": current,
+            },
+        )
+        if made:
+            return int(made[0][0])
+        # Another process came first: for this organisation, then it is seen above, or for another, then once more.
 
 
 def _from_row(row: Row) -> BindingVersion:

@@ -11,13 +11,22 @@ from harness.models.prices import usd
 from harness.storage.driver_sessions import DriverSession, Statement
 from harness.storage.money_rows import read_time, stored_time
 
-_SUMS = (
-    "COALESCE(SUM(calls), 0), COALESCE(SUM(input_tokens), 0), COALESCE(SUM(output_tokens), 0), "
-    "COALESCE(SUM(nano_usd), 0), COALESCE(SUM(CASE WHEN estimated = 1 THEN nano_usd ELSE 0 END), 0)"
+# What an expired send was charged stays an estimate until its late answer corrects it.
+_ESTIMATED = (
+    "CASE WHEN e.estimated = 1 AND NOT (e.kind = 'expire' AND EXISTS (SELECT 1 FROM entries a "
+    "WHERE a.send_id = e.send_id AND a.kind = 'adjust' AND a.estimated = 0)) THEN e.nano_usd ELSE 0 END"
 )
+_CLOSED = "kind IN ('settle', 'expire', 'adjust')"
+_TOKENS = "COALESCE(SUM(calls), 0), COALESCE(SUM(input_tokens), 0), COALESCE(SUM(output_tokens), 0)"
+_SUMS = f"{_TOKENS}, COALESCE(SUM(nano_usd), 0), COALESCE(SUM(estimated_nano_usd), 0)"
+# Entries with their task and the one at its root, which is itself where it is part of none.
 _CHARGED = (
-    "SELECT e.*, COALESCE(t.parent_id, e.task_id) AS root_id FROM entries e LEFT JOIN tasks t ON t.task_id = e.task_id "
-    "WHERE e.organisation = :organisation AND e.kind IN ('settle', 'expire', 'adjust') AND e.at >= :since"
+    f"SELECT e.*, {_ESTIMATED} AS estimated_nano_usd, COALESCE(r.task_id, e.task_id) AS root_id, "
+    "COALESCE(t.kind, '-') AS own_kind, COALESCE(r.kind, t.kind, '-') AS root_kind, "
+    "CASE WHEN r.task_id IS NULL THEN t.success ELSE r.success END AS root_success FROM entries e "
+    "LEFT JOIN tasks t ON t.task_id = e.task_id AND t.organisation = e.organisation "
+    "LEFT JOIN tasks r ON r.task_id = t.parent_id AND r.organisation = t.organisation "
+    f"WHERE e.organisation = :organisation AND e.{_CLOSED} AND e.at >= :since"
 )
 _GROUP_COLUMN = {
     GroupBy.PERSON: "c.person",
@@ -32,6 +41,14 @@ _GROUP_COLUMN = {
 _ENTRY = (
     "seq, kind, at, person, task_id, run_id, node, role, model, binding_version, calls, nano_usd, input_tokens, "
     "output_tokens, estimated, price_source, error"
+)
+# How tasks ended: whether some are part of another, the good and the bad of those, the good and the bad of all.
+_ENDED = (
+    "COALESCE(MAX(CASE WHEN parent_id IS NULL THEN 0 ELSE 1 END), 0), "
+    "COALESCE(SUM(CASE WHEN parent_id IS NOT NULL AND success = 1 THEN 1 ELSE 0 END), 0), "
+    "COALESCE(SUM(CASE WHEN parent_id IS NOT NULL AND success = 0 THEN 1 ELSE 0 END), 0), "
+    "COALESCE(SUM(CASE WHEN success = 1 THEN 1 ELSE 0 END), 0), "
+    "COALESCE(SUM(CASE WHEN success = 0 THEN 1 ELSE 0 END), 0)"
 )
 _BEGINNING = ""
 
@@ -51,21 +68,18 @@ class SqlCostReports:
 
     def run_costs(self, organisation: str, run_id: str, *, kind: str | None = None) -> CostLine:
         """See the port."""
-        parameters = {"organisation": organisation, "run_id": run_id, "kind": kind}
-        sums = self._read(
-            f"SELECT {_SUMS} FROM entries WHERE organisation = :organisation AND run_id = :run_id "
-            "AND kind IN ('settle', 'expire', 'adjust')",
-            parameters,
-        )[0]
-        outcomes = self._read(
-            "SELECT parent_id IS NOT NULL, COALESCE(SUM(CASE WHEN success = 1 THEN 1 ELSE 0 END), 0), "
-            "COALESCE(SUM(CASE WHEN success = 0 THEN 1 ELSE 0 END), 0) FROM tasks "
-            "WHERE organisation = :organisation AND run_id = :run_id "
-            f"{'AND kind = :kind ' if kind else ''}GROUP BY 1 ORDER BY 1 DESC LIMIT 1",
-            parameters if kind else {"organisation": organisation, "run_id": run_id},
+        of_kind = "AND kind = :kind " if kind else ""
+        of_run = "WHERE organisation = :organisation AND run_id = :run_id "
+        rows = self._read(
+            f"WITH charged AS (SELECT e.*, {_ESTIMATED} AS estimated_nano_usd FROM entries e {of_run} AND {_CLOSED}), "
+            f"sums AS (SELECT {_SUMS} FROM charged), "
+            f"ended AS (SELECT {_ENDED} FROM tasks {of_run}{of_kind}) SELECT * FROM sums, ended",
+            {"organisation": organisation, "run_id": run_id, **({"kind": kind} if kind else {})},
         )
-        completed, failed = (outcomes[0][1], outcomes[0][2]) if outcomes else (0, 0)
-        return _line((run_id, *sums, completed, failed))
+        *sums, parts, parts_good, parts_bad, good, bad = rows[0]
+        if parts and not kind:
+            good, bad = parts_good, parts_bad
+        return _line((run_id, *sums, good, bad))
 
     def run_sends(self, organisation: str, run_id: str) -> tuple[SettledSend, ...]:
         """See the port."""
@@ -96,9 +110,8 @@ def _costs_by_column(column: str) -> str:
     """Groups of entries; their tasks are those at the root, so that a run with parts counts once."""
     return (
         f"WITH charged AS ({_CHARGED}) SELECT COALESCE({column}, '-'), {_SUMS}, "
-        "COUNT(DISTINCT CASE WHEN r.success = 1 THEN c.root_id END), "
-        "COUNT(DISTINCT CASE WHEN r.success = 0 THEN c.root_id END) "
-        "FROM charged c LEFT JOIN tasks r ON r.task_id = c.root_id GROUP BY 1"
+        "COUNT(DISTINCT CASE WHEN root_success = 1 THEN root_id END), "
+        "COUNT(DISTINCT CASE WHEN root_success = 0 THEN root_id END) FROM charged c GROUP BY 1"
     )
 
 
@@ -106,14 +119,15 @@ def _costs_by_kind() -> str:
     """A root task's cost holds its parts'; a part's is its own. Tasks that cost nothing are counted too."""
     return (
         f"WITH charged AS ({_CHARGED}), "
-        "kinds AS (SELECT kind, SUM(CASE WHEN success = 1 THEN 1 ELSE 0 END) AS good, "
-        "SUM(CASE WHEN success = 0 THEN 1 ELSE 0 END) AS bad FROM tasks "
-        "WHERE organisation = :organisation AND started_at >= :since GROUP BY kind), "
-        "by_kind AS (SELECT r.kind AS task_kind, c.* FROM charged c JOIN tasks r ON r.task_id = c.root_id "
-        "UNION ALL SELECT t.kind, c.* FROM charged c JOIN tasks t ON t.task_id = c.task_id "
-        "WHERE t.parent_id IS NOT NULL) "
-        f"SELECT k.kind, {_SUMS}, MAX(k.good), MAX(k.bad) FROM kinds k "
-        "LEFT JOIN by_kind c ON c.task_kind = k.kind GROUP BY k.kind"
+        "by_kind AS (SELECT root_kind AS task_kind, c.* FROM charged c "
+        "UNION ALL SELECT own_kind, c.* FROM charged c WHERE own_kind <> root_kind), "
+        "ended AS (SELECT kind, SUM(CASE WHEN success = 1 THEN 1 ELSE 0 END) AS good, "
+        "SUM(CASE WHEN success = 0 THEN 1 ELSE 0 END) AS bad FROM tasks WHERE organisation = :organisation "
+        "AND (started_at >= :since OR task_id IN (SELECT task_id FROM charged UNION SELECT root_id FROM charged)) "
+        "GROUP BY kind), "
+        "kinds AS (SELECT kind FROM ended UNION SELECT task_kind FROM by_kind) "
+        f"SELECT k.kind, {_SUMS}, COALESCE(MAX(t.good), 0), COALESCE(MAX(t.bad), 0) FROM kinds k "
+        "LEFT JOIN ended t ON t.kind = k.kind LEFT JOIN by_kind c ON c.task_kind = k.kind GROUP BY k.kind"
     )
 
 

@@ -37,9 +37,9 @@ class SqlMoneyStore:
         """See the port."""
         return await self._writer.run(lambda: money_operations.expire(at))
 
-    async def journalled(self, call_id: str, request_digest: str) -> Journalled | None:
+    async def journalled(self, organisation: str, call_id: str, request_digest: str) -> Journalled | None:
         """See the port."""
-        return await self._writer.run(lambda: money_operations.find_reply(call_id, request_digest))
+        return await self._writer.run(lambda: money_operations.find_reply(organisation, call_id, request_digest))
 
     async def set_limit(self, limit: Limit) -> None:
         """See the port."""

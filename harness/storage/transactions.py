@@ -26,6 +26,7 @@ __all__ = ["Operation", "Row", "Statement", "TransactionWriter", "run_operation"
 T = TypeVar("T")
 
 _GROUP_LIMIT = 256
+_CLOSED = "this writer is closed"
 
 Operation = Generator[Statement, Sequence[Row], T]
 
@@ -51,22 +52,30 @@ class TransactionWriter:
     """Runs operations one after the other in a thread of its own and commits those that wait together.
 
     A group that holds a durable operation waits for the disk before it answers (SQLite `synchronous=FULL`); the
-    others do not (NORMAL), unless `always_durable`. If a commit fails, every operation of its group fails with the
-    database's error, and none of it is written.
+    others do not (NORMAL), unless `always_durable`. If a statement or a commit fails, every operation of its group
+    fails with the database's error, and none of it is written.
+
+    Args:
+        takes_turns: on PostgreSQL, that groups of writers with this name wait for each other, in every process, as
+            they always do on SQLite. Without it two groups that lock the same rows in another order end in a deadlock.
     """
 
-    def __init__(self, engine: Engine, *, name: str, always_durable: bool = False) -> None:
-        self._session = DriverSession(engine)
+    def __init__(self, engine: Engine, *, name: str, always_durable: bool = False, takes_turns: bool = False) -> None:
+        self._session = DriverSession(engine, turns=f"portable-harness {name}" if takes_turns else None)
         self._reader = DriverSession(engine) if engine.dialect.name == "sqlite" else None
         self._always_durable = always_durable
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._closed = False
+        self._closing = threading.Lock()
         self._thread = threading.Thread(target=self._work, name=f"writer-{name}", daemon=True)
         self._thread.start()
 
     async def run(self, start: Callable[[], Operation[T]], *, durable: bool = False) -> T:
-        """Run an operation; returns once it is committed. `start` makes the generator, in the writer's thread."""
-        return await asyncio.wrap_future(self._submit(start, durable))
+        """Run an operation; returns once it is committed. `start` makes the generator, in the writer's thread.
+
+        A caller that is cancelled does not take back what it handed over: the operation is run all the same.
+        """
+        return await asyncio.shield(asyncio.wrap_future(self._submit(start, durable)))
 
     def run_blocking(self, start: Callable[[], Operation[T]], *, durable: bool = False) -> T:
         """As `run`, for callers without an event loop."""
@@ -80,22 +89,28 @@ class TransactionWriter:
         """
         if self._reader is None:
             return await self.run(start)
+        if self._closed:
+            raise RuntimeError(_CLOSED)
         return run_operation(self._reader, start())
 
     def close(self) -> None:
         """Finish what waits and end the thread; idempotent."""
-        if not self._closed:
+        with self._closing:
+            if self._closed:
+                return
             self._closed = True
             self._jobs.put(None)
-            self._thread.join()
-            if self._reader is not None:
-                self._reader.close()
+        self._thread.join()
+        if self._reader is not None:
+            self._reader.close()
 
     def _submit(self, start: Callable[[], Operation[T]], durable: bool) -> "Future[T]":
-        if self._closed:
-            raise RuntimeError("this writer is closed")
         job = _Job(start, durable or self._always_durable)
-        self._jobs.put(job)
+        # Nothing may be put behind the end of the queue: nobody would ever run it.
+        with self._closing:
+            if self._closed:
+                raise RuntimeError(_CLOSED)
+            self._jobs.put(job)
         return job.done
 
     def _work(self) -> None:
@@ -131,16 +146,12 @@ class TransactionWriter:
             self._session.rollback()
             answers = [(job, None, error) for job in group]
         for job, value, failure in answers:
-            if job.done.cancelled():
-                continue  # its caller went away before it began, so nothing was run for it
             if failure is None:
                 job.done.set_result(value)
             else:
                 job.done.set_exception(failure)
 
     def _answer(self, job: _Job) -> tuple[_Job, Any, BaseException | None]:
-        if not job.done.set_running_or_notify_cancel():
-            return job, None, None
         try:
             return job, run_operation(self._session, job.start()), None
         except DatabaseUnavailable:

@@ -1,7 +1,8 @@
 """Tool and code nodes: a registered callable with typed arguments and a typed result.
 
 Arguments are validated by the callable's own annotations, the result is turned into plain JSON by its return
-annotation; so a project's functions are ordinary typed functions that know nothing of checkpoints.
+annotation; so a project's functions are ordinary typed functions that know nothing of checkpoints. They are given
+copies: what a function does to its arguments changes no state.
 """
 # pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
 
@@ -12,8 +13,9 @@ from typing import Any, get_type_hints
 
 import anyio.to_thread
 from pydantic import TypeAdapter, ValidationError
+from pydantic_core import PydanticSerializationError
 
-from harness.exceptions import CallableRefused
+from harness.exceptions import CallableRefused, StateRefused
 from harness.json_values import Json, plain_json
 from harness.workflow.node_context import NodeContext
 from harness.workflow.state_values import argument_value
@@ -49,14 +51,33 @@ async def call_registered(
         if key not in adapters:
             raise CallableRefused(name, key, f"it takes {', '.join(adapters) or 'no arguments'}")
         try:
-            given[key] = adapters[key].validate_python(argument_value(argument, values))
+            given[key] = adapters[key].validate_python(plain_json(argument_value(argument, values), where=key))
         except ValidationError as error:
             raise CallableRefused(name, key, _first_line(error)) from error
-    if inspect.iscoroutinefunction(function):
-        result = await function(**given)
-    else:
-        result = await anyio.to_thread.run_sync(lambda: function(**given))
-    return plain_json(result_adapter.dump_python(result, mode="json", by_alias=True), where=f"result of {name}")
+    try:
+        inspect.signature(function).bind(**given)
+    except TypeError as error:
+        raise CallableRefused(name, "", f"{error}; give it under `arguments`") from error
+    return _plain_result(name, await _called(function, given), result_adapter)
+
+
+async def _called(function: Callable[..., Any], given: Mapping[str, Any]) -> Any:
+    try:
+        if inspect.iscoroutinefunction(function):
+            return await function(**given)
+        return await anyio.to_thread.run_sync(lambda: function(**given))
+    except SystemExit as error:
+        # It would end the process, and with it every other run in it.
+        raise RuntimeError(f"it called exit({error.code!r})") from error
+
+
+def _plain_result(name: str, result: Any, adapter: TypeAdapter[Any]) -> Json:
+    """The result as plain JSON; one that is not what its annotation says is refused, not guessed at."""
+    try:
+        dumped = adapter.dump_python(result, mode="json", by_alias=True, warnings="error")
+        return plain_json(dumped, where=f"result of {name}")
+    except (PydanticSerializationError, StateRefused) as error:
+        raise CallableRefused(name, "return", f"its result is not what it may return: {error}") from error
 
 
 def _first_line(error: ValidationError) -> str:

@@ -74,12 +74,17 @@ def _router(spec: WorkflowSpec, edges: list[Edge]) -> Callable[..., Any]:
     """
 
     def route(state: Mapping[str, Any]) -> list[str]:
-        holding = [edge for edge in edges if edge.when is None or state.get(edge.when.key) == edge.when.equals]
+        holding = [edge for edge in edges if edge.when is None or _equal(state.get(edge.when.key), edge.when.equals)]
         free = [edge for edge in holding if not any(_used_up(spec, target, state) for target in edge.target)]
         taken = next(iter(free or holding), None)
         return [_name(target) for target in taken.target] if taken else [GRAPH_END]
 
     return route
+
+
+def _equal(one: Json, other: Json) -> bool:
+    """As JSON has it: 1 is not true, though Python says so."""
+    return one == other and isinstance(one, bool) == isinstance(other, bool)
 
 
 def _used_up(spec: WorkflowSpec, target: str, state: Mapping[str, Any]) -> bool:

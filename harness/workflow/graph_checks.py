@@ -29,8 +29,8 @@ def check_graph(spec: WorkflowSpec, problems: Problems) -> None:
     _check_loops(spec, graph, problems)
     _check_parallel_writes(spec, graph, problems)
     for meeting, name in uncertain_meetings(spec):
-        reason = f"{meeting!r} waits for the parallel branches that meet there, but a condition here can lead past it"
-        problems.add(("nodes", name), f"{reason}: choose after {meeting!r}, or skip nodes by their `when`")
+        reason = f"branches that meet at {meeting!r} must all come there: {name!r} may take another way"
+        problems.add(("nodes", name), f"{reason}; use `when` on a node instead")
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> str:

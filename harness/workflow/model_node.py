@@ -1,6 +1,8 @@
 """A model node: prompt in, text or a validated value out, through the one metered call."""
 
 from collections.abc import Mapping
+from dataclasses import replace
+from itertools import count
 
 from harness.exceptions import AnswerInvalid
 from harness.json_values import Json, JsonObject
@@ -66,11 +68,32 @@ class ModelNodeRunner:
     ) -> Json:
         """Ask and read the answer.
 
+        An answer outside the schema that an earlier try was given and failed with is not read for ever: the question
+        is asked once more, under its next ordinal.
+
         Raises:
             AnswerInvalid: it stays outside the schema, and the node does not say to go on without.
             HarnessError: what the metered call raises.
         """
-        context = CallContext(
+        context = self._context(path, task_id, run)
+        request = self.request(values)
+        for ordinal in count():
+            asked = replace(context, ordinal=ordinal)
+            answer = await services.model_call.ask(
+                request, asked, resumed=run.resumed, on_event=self._listener(services)
+            )
+            services.on_event(_told(self.name, answer))
+            read = self._read(answer)
+            if isinstance(read, Accepted):
+                return read.value
+            if self.node.on_invalid is OnInvalid.NULL:
+                return None
+            if not answer.replayed:
+                raise AnswerInvalid(self.node.role, answer.model, read.reason)
+        raise AssertionError("counting has no end")
+
+    def _context(self, path: str, task_id: str, run: RunIdentity) -> CallContext:
+        return CallContext(
             organisation=run.organisation,
             person=run.person,
             team=run.team,
@@ -81,15 +104,6 @@ class ModelNodeRunner:
             workflow=self._workflow,
             node=self.name,
         )
-        request = self.request(values)
-        answer = await services.model_call.ask(request, context, resumed=run.resumed, on_event=self._listener(services))
-        services.on_event(_told(self.name, answer))
-        read = self._read(answer)
-        if isinstance(read, Accepted):
-            return read.value
-        if self.node.on_invalid is OnInvalid.NULL:
-            return None
-        raise AnswerInvalid(self.node.role, answer.model, read.reason)
 
     def _read(self, answer: Answer) -> Accepted | Rejected:
         unfinished = _unfinished(answer)

@@ -6,7 +6,14 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from harness.exceptions import CallableRefused, FindingRefused, HarnessError, NodeFailed, NodeTimedOut
+from harness.exceptions import (
+    CallableRefused,
+    FindingRefused,
+    HarnessError,
+    LimitOfRunReached,
+    NodeFailed,
+    NodeTimedOut,
+)
 from harness.json_values import Json, JsonObject
 from harness.ledger.tasks import Task, task_id_for
 from harness.workflow.callable_node import call_registered
@@ -40,8 +47,12 @@ class NodeRunner:
         """The update of the state.
 
         Raises:
+            LimitOfRunReached: a loop came here more often than `max_visits`.
             HarnessError: with what the node failed; any other exception of a project's code comes as `NodeFailed`.
         """
+        most = self.node.max_visits
+        if most is not None and state[VISITS].get(self.name, 0) >= most:
+            raise LimitOfRunReached(context.run.run_id, f"max_visits of node {self.name!r}", most)
         update: JsonObject = {VISITS: {self.name: 1}} if VISITS in state else {}
         if self.node.when is not None and not state.get(self.node.when):
             return update
@@ -117,10 +128,13 @@ class _Visit:
     async def _timed(self, work: Callable[[], Awaitable[Json]]) -> Json:
         if self.node.timeout_seconds is None:
             return await work()
+        bound = asyncio.timeout(self.node.timeout_seconds)
         try:
-            async with asyncio.timeout(self.node.timeout_seconds):
+            async with bound:
                 return await work()
         except TimeoutError as error:
+            if not bound.expired():
+                raise  # the project's own: a socket's, say
             raise NodeTimedOut(self._run.run_id, self.name, self.node.timeout_seconds) from error
 
     async def _once(self, values: JsonObject, path: str) -> Json:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from harness.exceptions import NameUnknown
 from harness.json_values import Json, JsonObject
 from harness.names import nearest_names
-from harness.workflow.spec import StateKeySpec, ValueType, WorkflowSpec
+from harness.workflow.spec import Reducer, StateKeySpec, ValueType, WorkflowSpec
 
 # How often each node was come to: kept in the state, beside the workflow's keys, where a loop can come back to one.
 # No workflow can name it, because keys begin with a letter.
@@ -18,6 +18,13 @@ _TYPES: dict[ValueType, tuple[type, ...]] = {
     ValueType.BOOLEAN: (bool,),
     ValueType.ARRAY: (list,),
     ValueType.OBJECT: (dict,),
+}
+
+# What a reducer needs of a key that may hold anything.
+_JOINED: dict[Reducer, ValueType] = {
+    Reducer.APPEND: ValueType.ARRAY,
+    Reducer.MERGE: ValueType.OBJECT,
+    Reducer.ADD: ValueType.NUMBER,
 }
 
 
@@ -50,10 +57,15 @@ def argument_value(argument: Json, values: Mapping[str, Json]) -> Json:
 
 def misfit(key: str, value: Json, spec: StateKeySpec | None) -> str | None:
     """Why a value does not fit its key, in words; None when it does. A key may always hold null."""
-    if spec is None or value is None or spec.type is ValueType.ANY:
+    if spec is None or value is None:
         return None
-    fits = isinstance(value, _TYPES[spec.type]) and not (isinstance(value, bool) and spec.type is not ValueType.BOOLEAN)
-    return None if fits else f"state key {key!r} holds {spec.type.value}, not {type(value).__name__}"
+    wanted = spec.type
+    if wanted is ValueType.ANY and spec.reducer is not None:
+        wanted = _JOINED.get(spec.reducer, wanted)
+    if wanted is ValueType.ANY:
+        return None
+    fits = isinstance(value, _TYPES[wanted]) and not (isinstance(value, bool) and wanted is not ValueType.BOOLEAN)
+    return None if fits else f"state key {key!r} holds {wanted.value}, not {type(value).__name__}"
 
 
 def initial_state(spec: WorkflowSpec, inputs: JsonObject) -> JsonObject:

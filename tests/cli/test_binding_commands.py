@@ -2,9 +2,11 @@ import asyncio
 
 import pytest
 
+from harness.engines.embedded import RunOrder
 from harness.exceptions import BindingsChanged
 from harness.models.catalogue import builtin_catalogue
-from harness.routing.bindings import Binding, BindingsFile, read_bindings
+from harness.routing.bindings import BindingsFile, read_bindings
+from harness.workflow.loading import load_workflow
 from tests.cli.hello_project import HelloProject, ended
 
 
@@ -91,33 +93,37 @@ def test_a_role_that_no_workflow_asks_for_is_bound_with_a_note(project):
     assert "'writer'" in said.err
 
 
-def test_a_change_acts_on_the_next_step_of_another_running_process(project):
-    async def both() -> tuple[str, str]:
-        async with project.house() as running, project.house() as other:
-            current = await running.binding_version()
-            before = current.bindings.resolve("writer").model
-            other_version = await other.binding_version()
-            await other.bindings.add(
-                other.organisation,
-                other_version.bindings.with_binding(Binding(role="writer", model="smollm2-135m")),
-                made_by="grace",
-                reason="",
-                replaces=other_version.version,
-            )
-            now = await running.bindings.current(running.organisation)
-            assert now is not None
-            return before, now.bindings.resolve("writer").model
+def test_a_change_acts_on_the_next_call_of_a_process_that_was_there_before(project):
+    with project.bindings.open("a", encoding="utf-8") as file:
+        price = "price: {free: true, source: made up, checked: 2026-11-24}"
+        file.write(f"  second: {{endpoint: scripted, wire_name: second, context_tokens: 8192, {price}}}\n")
 
-    assert asyncio.run(both()) == ("scripted", "smollm2-135m")
+    async def called(running, loaded):
+        version = (await running.binding_version()).version
+        order = RunOrder(loaded, {}, "ada", None, project.folder, project.folder, version)
+        run = await running.engine.record(order)
+        await running.engine.advance(run.run_id, lambda _: None)
+        entries = running.reports.run_entries("default", run.run_id)
+        return {each.node: (each.model, each.binding_version) for each in entries if each.kind == "settle"}
+
+    async def both():
+        loaded = load_workflow(project.folder / "workflow.yaml")
+        async with project.house() as running:
+            before = await called(running, loaded)
+            said = await asyncio.to_thread(lambda: ended(project.start("bind", "hello/write", "second")))
+            assert said.code == 0
+            return before, await called(running, loaded)
+
+    before, after = asyncio.run(both())
+    assert before == {"write": ("scripted", 1), "judge": ("scripted", 1)}
+    assert after == {"write": ("second", 2), "judge": ("scripted", 2)}
 
 
 def test_a_change_made_from_an_older_version_is_refused_whole(project):
     async def both() -> int:
         async with project.house() as one, project.house() as other:
             seen = await one.binding_version()
-            await other.bindings.add(
-                "default", seen.bindings, made_by="grace", reason="first", replaces=seen.version
-            )
+            await other.bindings.add("default", seen.bindings, made_by="grace", reason="first", replaces=seen.version)
             with pytest.raises(BindingsChanged):
                 await one.bindings.add("default", BindingsFile(), made_by="ada", reason="", replaces=seen.version)
             return len(await one.bindings.history("default"))

@@ -61,7 +61,7 @@ def bound_of(loaded, models, binding, **more):
         priced = PricedModel(target.model_name, target.model.wire_name, None, target.model.price)
         return PriceBook().dearest(priced, entered, left, NOW)
 
-    return worst_case(loaded, lambda node, role: decide(binding, models, version=1), dearest, body_bytes, **more)
+    return worst_case(loaded, lambda *_: decide(binding, models, version=1), dearest, body_bytes, **more)
 
 
 ONE = Binding(role="r", model="one")
@@ -73,7 +73,7 @@ ONE = Binding(role="r", model="one")
     most=st.integers(1, 60),
     known=st.booleans(),
     document=st.booleans(),
-    template=st.sampled_from(["Read {{ text }} now.", "{{text}}{{ text }}", "{{{{ é {{ text }} \"}}"]),
+    template=st.sampled_from(["Read {{ text }} now.", "{{text}}{{ text }}", '{{{{ é {{ text }} "}}']),
 )
 def test_no_text_makes_a_call_hold_more_than_the_worst_case(text, most, known, document, template):
     documents = ["text"] if document else []

@@ -84,11 +84,17 @@ def upgrade() -> None:
     op.create_index("entries_by_task", "entries", ["task_id"])
     op.create_index("entries_by_run", "entries", ["run_id"])
     op.create_index("entries_by_time", "entries", ["organisation", "at"])
+    for name, columns, kinds in (
+        ("entries_by_send", ["send_id", "kind"], "'hold', 'settle', 'expire', 'adjust'"),
+        ("entries_one_closing", ["send_id"], "'settle', 'expire'"),
+    ):
+        where = sa.text(f"kind IN ({kinds})")
+        op.create_index(name, "entries", columns, unique=True, sqlite_where=where, postgresql_where=where)
     op.create_table(
         "replies",
+        sa.Column("organisation", sa.Text, primary_key=True),
         sa.Column("call_id", sa.Text, primary_key=True),
         sa.Column("request_digest", sa.Text, primary_key=True),
-        sa.Column("organisation", sa.Text, nullable=False),
         sa.Column("person", sa.Text, nullable=False),
         sa.Column("send_id", sa.Text, nullable=False),
         sa.Column("model", sa.Text, nullable=False),

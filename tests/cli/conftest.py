@@ -1,0 +1,104 @@
+"""The real command line in processes of its own, on small projects that tests write."""
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+HARNESS = "workflows: {greet: workflow.yaml}\nbindings: bindings.yaml\n"
+WORKFLOW = """\
+workflow: greet
+inputs: [guest, times, tags]
+state:
+  guest: {type: string, default: world}
+  times: {type: integer, default: 1}
+  tags: {type: array, default: []}
+  greeting: {type: string}
+nodes:
+  write: {kind: model, role: writer, prompt: write.md, max_output_tokens: 20, output: greeting, retry: {attempts: 1}}
+start: write
+"""
+BINDINGS = """\
+bindings: [{role: writer, model: scripted}]
+endpoints: {scripted: {scripted_replies: replies.yaml}}
+models:
+  scripted:
+    endpoint: scripted
+    wire_name: scripted
+    context_tokens: 8192
+    price: {input_usd_per_million: 1, output_usd_per_million: 2, source: made up, checked: 2026-11-24}
+"""
+REPLIES = "replies: [{text: Hello, usage: {input: 10, output: 5}}]\n"
+
+
+@dataclass(frozen=True)
+class Ended:
+    code: int
+    out: str
+    err: str
+
+    @property
+    def object(self):
+        (line,) = self.out.splitlines()
+        return json.loads(line)
+
+    @property
+    def lines(self):
+        return [json.loads(line) for line in self.out.splitlines()]
+
+
+class Cli:
+    """Runs `harness` in a folder, as `ada`, with nothing of this machine's own settings."""
+
+    def __init__(self, folder: Path, home: Path) -> None:
+        self.folder = folder
+        self.environment = {
+            name: value for name, value in os.environ.items() if not name.startswith(("HARNESS_", "NO_COLOR", "XDG_"))
+        } | {"PYTHONPATH": str(REPOSITORY), "HOME": str(home), "HARNESS_PERSON": "ada", "TZ": "UTC"}
+
+    def write(self, **files: str) -> None:
+        for name, text in files.items():
+            ending = "md" if name == "write" else "yaml"
+            (self.folder / f"{name}.{ending}").write_text(text, encoding="utf-8")
+
+    def start(self, *words: str, **environment: str) -> subprocess.Popen:
+        return subprocess.Popen(
+            [sys.executable, "-m", "harness.cli.main", *words],
+            cwd=self.folder,
+            env=self.environment | environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def __call__(self, *words: str, **environment: str) -> Ended:
+        return ended(self.start(*words, **environment))
+
+
+def ended(process: subprocess.Popen) -> Ended:
+    out, err = process.communicate(timeout=120)
+    return Ended(process.returncode, out, err)
+
+
+@pytest.fixture
+def empty(tmp_path):
+    """A folder without a project."""
+    folder = tmp_path / "work"
+    folder.mkdir()
+    return Cli(folder, tmp_path)
+
+
+@pytest.fixture
+def greet(empty):
+    """A project of one model node on scripted replies."""
+    empty.write(
+        harness=HARNESS, workflow=WORKFLOW, bindings=BINDINGS, replies=REPLIES, write="Greet {{ guest }} kindly."
+    )
+    return empty

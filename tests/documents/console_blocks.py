@@ -1,0 +1,77 @@
+"""Runs the `console` blocks of a page as a reader would type them, and compares what they print.
+
+A line that begins with `$ ` is a command, the lines up to the next one what it prints (standard output and error
+together). `...` stands for anything, over lines where it stands alone; run ids are taken for equal; `[exit code N]`
+ends a block whose command is meant to fail.
+"""
+
+import os
+import re
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+_BLOCK = re.compile(r"^```console\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+_RUN_ID = re.compile(r"\b[0-9a-hjkmnp-tv-z]{16}\b")
+_EXIT = re.compile(r"\[exit code (\d+)\]")
+
+
+@dataclass(frozen=True)
+class Command:
+    """One command of a page, what it is said to print, and the code it is said to end with."""
+
+    text: str
+    expected: str
+    exit_code: int
+
+
+def commands_of(page: Path) -> list[Command]:
+    """Every command of a page, in order."""
+    found: list[Command] = []
+    for block in _BLOCK.findall(page.read_text(encoding="utf-8")):
+        for part in re.split(r"(?m)^\$ ", block)[1:]:
+            text, _, printed = part.partition("\n")
+            code = _EXIT.search(printed)
+            found.append(Command(text, _EXIT.sub("", printed).strip("\n"), int(code[1]) if code else 0))
+    return found
+
+
+def matches(expected: str, printed: str) -> bool:
+    """Whether what was printed is what the page says."""
+    pattern = re.escape(_RUN_ID.sub("RUNID", expected)).replace(r"\.\.\.", "\0")
+    # `...` alone on a line stands for any number of lines, none too.
+    pattern = re.sub("(?m)^\0(\\\\\n|\n|$)", r"(?:.*\n)*?", pattern).replace("\0", ".*?")
+    shown = "\n".join(line.rstrip() for line in _RUN_ID.sub("RUNID", printed).splitlines()) + "\n"
+    return re.fullmatch(pattern.rstrip("\n") + r"\n*", shown, re.MULTILINE) is not None
+
+
+def run_page(page: Path, folder: Path, binaries: Path) -> list[str]:
+    """Run a page's commands in one shell's place after the other; what differed, in words."""
+    problems: list[str] = []
+    here = folder
+    environment = {
+        "PATH": f"{binaries}{os.pathsep}{os.environ['PATH']}",
+        "HOME": str(folder),
+        "COLUMNS": "200",
+        "TZ": "UTC",
+        "LOGNAME": "reader",
+        "LANG": "C.UTF-8",
+    }
+    for command in commands_of(page):
+        script = f"{command.text}\nstatus=$?\npwd > {folder}/.where\nexit $status"
+        done = subprocess.run(
+            ["sh", "-c", script],
+            cwd=here,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=240,
+            check=False,
+        )
+        here = Path((folder / ".where").read_text(encoding="utf-8").strip())
+        if done.returncode != command.exit_code:
+            problems.append(f"$ {command.text}\nended with {done.returncode}, not {command.exit_code}:\n{done.stdout}")
+        elif not matches(command.expected, done.stdout):
+            problems.append(f"$ {command.text}\nthe page says:\n{command.expected}\nit printed:\n{done.stdout}")
+    return problems

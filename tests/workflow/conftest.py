@@ -1,0 +1,52 @@
+"""Running a graph of code nodes without a database: compiled as always, with nothing of a model within reach."""
+
+import random
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from harness.workflow.compiler import compile_graph
+from harness.workflow.loading import workflow_from_spec
+from harness.workflow.node_services import NodeServices, RunContext, RunIdentity
+from harness.workflow.spec import WorkflowSpec
+from harness.workflow.state_values import initial_state
+
+
+async def _no_sleep(seconds):
+    pass
+
+
+def context_of(registry, events, **services):
+    """A run of nobody's, whose nodes find `registry` and whose events go to a list."""
+
+    async def start_task(task):
+        events.append(task)
+
+    given = {
+        "model_call": None,
+        "findings": lambda: None,
+        "ledger": None,
+        "start_task": start_task,
+        "on_event": events.append,
+        "clock": lambda: datetime(2026, 11, 24, tzinfo=UTC),
+        "monotonic": time.monotonic,
+        "sleep": _no_sleep,
+        "random": random.Random(1),
+    } | services
+    run = RunIdentity("run", "w", "task", "acme", "ada", None, Path("/tmp"), Path("/tmp"), resumed=False)
+    return RunContext(run, NodeServices(resolve=registry.__getitem__, **given))
+
+
+@pytest.fixture(scope="session")
+def run_graph():
+    """`await run_graph(spec, registry, **inputs)`: the final state, and the events in `run_graph.events`."""
+
+    async def run(spec, registry, **inputs):
+        spec = spec if isinstance(spec, WorkflowSpec) else WorkflowSpec.model_validate(spec)
+        run.events = []
+        graph = compile_graph(workflow_from_spec(spec), checkpointer=None)
+        return await graph.ainvoke(initial_state(spec, inputs), context=context_of(registry, run.events))
+
+    return run
