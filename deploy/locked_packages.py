@@ -18,7 +18,7 @@ from ontology.yaml_documents import read_yaml
 ROOT = Path(__file__).parent.parent
 OLDEST_CHECK = timedelta(days=90)
 # Our own editable install, as hatchling names it, and the interpreter's own.
-EXPECTED_PTH = re.compile(r"(_portable_harness|__editable__\.portable_harness[-\w.]*|distutils-precedence)\.pth")
+EXPECTED_PTH = re.compile(r"(_editable_impl_portable_harness|distutils-precedence)\.pth")
 PIN = re.compile(r"^([A-Za-z0-9._-]+)==([^\s;\\]+)")
 ADDRESS = re.compile(r"^\s*(--(extra-)?index-url|--find-links|-i\b|-f\b)|@ https?://")
 

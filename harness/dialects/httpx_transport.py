@@ -43,7 +43,7 @@ class HttpxTransport:
         try:
             # httpx bounds each read; this bounds a server that sends a byte now and then.
             async with asyncio.timeout(request.timeout_seconds), self.stream(request) as answer:
-                return WireResponse(answer.status, answer.headers, await answer.read())
+                return await answer.response()
         except TimeoutError as error:
             raise Broken(self._endpoint_name, f"no answer within {request.timeout_seconds:g} s") from error
 
@@ -116,9 +116,9 @@ class HttpxStream:
                     )
                 yield chunk
 
-    async def read(self) -> bytes:
-        """The whole body."""
-        return b"".join([chunk async for chunk in self.chunks()])
+    async def response(self) -> WireResponse:
+        """The whole answer."""
+        return WireResponse(self.status, self.headers, b"".join([chunk async for chunk in self.chunks()]))
 
 
 @contextmanager

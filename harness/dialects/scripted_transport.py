@@ -103,9 +103,9 @@ class ScriptedStream:
         for start in range(0, len(body), _STREAMED_PIECE_BYTES):
             yield body[start : start + _STREAMED_PIECE_BYTES]
 
-    async def read(self) -> bytes:
-        """The whole body."""
-        return self._response.body
+    async def response(self) -> WireResponse:
+        """The whole answer."""
+        return self._response
 
 
 def _error_response(error: ScriptedError) -> WireResponse:

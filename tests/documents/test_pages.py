@@ -31,7 +31,13 @@ def test_an_ellipsis_stands_for_any_lines_and_for_any_words():
 
 
 def test_every_link_to_a_file_leads_somewhere():
-    pages = [ROOT / "README.md", ROOT / "CHANGELOG.md", *ROOT.glob("docs/**/*.md"), *ROOT.glob("*/README.md"), *ROOT.glob("examples/*/README.md")]
+    pages = [
+        ROOT / "README.md",
+        ROOT / "CHANGELOG.md",
+        *ROOT.glob("docs/**/*.md"),
+        *ROOT.glob("*/README.md"),
+        *ROOT.glob("examples/*/README.md"),
+    ]
     broken = [
         f"{page.relative_to(ROOT)}: {target}"
         for page in pages

@@ -32,7 +32,16 @@ def test_a_block_of_the_page_is_a_workflow_without_a_mistake(block, tmp_path):
 def test_every_key_of_a_workflow_and_its_nodes_is_on_the_page():
     schema = WorkflowSpec.model_json_schema()
     keys = set(schema["properties"])
-    for name in ("ModelNode", "ToolNode", "CodeNode", "RememberNode", "StateKeySpec", "RetrySpec", "LimitsSpec", "Edge"):
+    for name in (
+        "ModelNode",
+        "ToolNode",
+        "CodeNode",
+        "RememberNode",
+        "StateKeySpec",
+        "RetrySpec",
+        "LimitsSpec",
+        "Edge",
+    ):
         keys |= set(schema["$defs"][name]["properties"])
     missing = {key for key in keys if not re.search(rf"\b{key}\b", PAGE)}
     assert not missing

@@ -132,9 +132,7 @@ class MoneyHistories(RuleBasedStateMachine):
         self.number += 1
         context = replace(CONTEXT, person=person, team=team, path=f"p{place}")
         name = f"s{self.number}"
-        send = replace(
-            a_send(name, nano=nano, tokens=tokens, model=model, digest=digest), context=context
-        )
+        send = replace(a_send(name, nano=nano, tokens=tokens, model=model, digest=digest), context=context)
         until = self.now + timedelta(seconds=LEASE)
         operation = money_operations.hold(send, self.now, until, row_lock="")
         answered = self.answered.get((context.call_id, digest))

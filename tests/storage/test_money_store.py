@@ -202,7 +202,9 @@ def test_a_late_answer_corrects_an_expired_hold_exactly_and_once(money):
 
     assert money.used() == {"person-ada-usd-week": (30, 0), "person-ada-tokens-week": (30, 0)}
     assert money.entries()[-1] == ("adjust", -70, 0, 0)
-    assert rows_of(money.engine, "SELECT SUM(input_tokens + output_tokens) FROM entries WHERE kind <> 'hold'") == [(30,)]
+    assert rows_of(money.engine, "SELECT SUM(input_tokens + output_tokens) FROM entries WHERE kind <> 'hold'") == [
+        (30,)
+    ]
     assert money.journalled("acme", send.context.call_id, "d").reply == '"hello"'
     with pytest.raises(HoldClosed):
         money.settle(send, an_answer(30))
