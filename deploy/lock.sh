@@ -5,7 +5,7 @@ set -eu
 cd "$(dirname "$0")/.."
 old_enough=$(date -u -d '14 days ago' +%Y-%m-%dT00:00:00Z)
 compile() {
-    uv pip compile --universal --python-version 3.11 --exclude-newer "$old_enough" --generate-hashes \
+    "${UV:-uv}" pip compile --universal --python-version 3.11 --exclude-newer "$old_enough" --generate-hashes \
         --no-annotate --no-header --no-emit-index-url --no-emit-find-links --quiet "$@"
 }
 compile pyproject.toml --extra postgres --extra langchain --only-binary :all: -o requirements/runtime.txt

@@ -9,11 +9,12 @@ its settlement cost ten times what they cost the driver (0.62 ms against 0.063).
 """
 
 import asyncio
+import contextlib
 import queue
 import threading
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
 from sqlalchemy import Engine
@@ -41,11 +42,41 @@ def run_operation(session: DriverSession, operation: Operation[T]) -> T:
         return cast("T", finished.value)
 
 
-@dataclass(slots=True)
+# Hands an operation's value, or its failure, to whoever waits for it; called in the writer's thread.
+_Answered = Callable[[Any, BaseException | None], None]
+
+
+@dataclass(frozen=True, slots=True)
 class _Job:
     start: Callable[[], Operation[Any]]
     durable: bool
-    done: "Future[Any]" = field(default_factory=Future[Any])
+    answered: _Answered
+
+
+def _answer_in(loop: asyncio.AbstractEventLoop, future: "asyncio.Future[Any]") -> _Answered:
+    def settle(value: Any, failure: BaseException | None) -> None:
+        if future.done():
+            return  # its caller was cancelled
+        if failure is None:
+            future.set_result(value)
+        else:
+            future.set_exception(failure)
+
+    def answered(value: Any, failure: BaseException | None) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            loop.call_soon_threadsafe(settle, value, failure)
+
+    return answered
+
+
+def _answer_of(future: "Future[Any]") -> _Answered:
+    def answered(value: Any, failure: BaseException | None) -> None:
+        if failure is None:
+            future.set_result(value)
+        else:
+            future.set_exception(failure)
+
+    return answered
 
 
 class TransactionWriter:
@@ -75,11 +106,17 @@ class TransactionWriter:
 
         A caller that is cancelled does not take back what it handed over: the operation is run all the same.
         """
-        return await asyncio.shield(asyncio.wrap_future(self._submit(start, durable)))
+        # One future of the loop, and not a concurrent one wrapped in another: half the loop's work on each call.
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[T] = loop.create_future()
+        self._submit(_Job(start, durable or self._always_durable, _answer_in(loop, answer)))
+        return await answer
 
     def run_blocking(self, start: Callable[[], Operation[T]], *, durable: bool = False) -> T:
         """As `run`, for callers without an event loop."""
-        return self._submit(start, durable).result()
+        answer: Future[T] = Future()
+        self._submit(_Job(start, durable or self._always_durable, _answer_of(answer)))
+        return answer.result()
 
     async def read(self, start: Callable[[], Operation[T]]) -> T:
         """Run an operation of one SELECT, beside the writer's transactions.
@@ -104,14 +141,12 @@ class TransactionWriter:
         if self._reader is not None:
             self._reader.close()
 
-    def _submit(self, start: Callable[[], Operation[T]], durable: bool) -> "Future[T]":
-        job = _Job(start, durable or self._always_durable)
+    def _submit(self, job: "_Job") -> None:
         # Nothing may be put behind the end of the queue: nobody would ever run it.
         with self._closing:
             if self._closed:
                 raise RuntimeError(_CLOSED)
             self._jobs.put(job)
-        return job.done
 
     def _work(self) -> None:
         while (group := self._next_group()) is not None:
@@ -146,10 +181,7 @@ class TransactionWriter:
             self._session.rollback()
             answers = [(job, None, error) for job in group]
         for job, value, failure in answers:
-            if failure is None:
-                job.done.set_result(value)
-            else:
-                job.done.set_exception(failure)
+            job.answered(value, failure)
 
     def _answer(self, job: _Job) -> tuple[_Job, Any, BaseException | None]:
         try:

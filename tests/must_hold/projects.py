@@ -78,7 +78,9 @@ def prepare(count: int, prefix: str) -> list[dict[str, Any]]:
     return [{"name": f"{prefix}-{n}", "text": f"licence text {n}"} for n in range(count)]
 
 
-def check(packages: list[dict[str, Any]], found: list[Any]) -> list[dict[str, Any]]:
+def check(packages: list[dict[str, Any]], found: list[Any], context: NodeContext) -> list[dict[str, Any]]:
+    for package, answer in zip(packages, found, strict=True):
+        context.ledger.outcome("package", package["name"], success=answer is not None, evidence="answered")
     pairs = zip(packages, found, strict=True)
     return [{"name": package["name"], "spdx": answer and answer["spdx"]} for package, answer in pairs]
 
