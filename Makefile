@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 # Wheels only, each with its hash; pip writes into the environment from outside, so that it needs no ensurepip.
-INSTALL := $(PYTHON) -m pip --quiet --disable-pip-version-check --python $(BIN)/python install --no-input --only-binary :all:
+INSTALL := $(PYTHON) -m pip --quiet --quiet --disable-pip-version-check --python $(BIN)/python install --no-input --only-binary :all:
 DEMO_PACKAGES ?= 12
 
 .PHONY: help demo test check format lock clean
@@ -31,7 +31,9 @@ $(VENV)/.dev: requirements/dev.txt $(VENV)/.runtime
 	@touch $@
 
 demo: $(VENV)/.runtime
-	@$(BIN)/harness --project examples/licence_audit run licence_audit --input limit=$(DEMO_PACKAGES)
+	@$(BIN)/harness --project examples/licence_audit run licence_audit --input limit=$(DEMO_PACKAGES) >/dev/null
+	@sed -n '3,7p' licence-audit/report.md
+	@echo "the whole report: licence-audit/report.md, and report.json beside it"
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest -n 2 --dist worksteal $(TEST_ARGUMENTS)

@@ -15,8 +15,10 @@ import pytest
 from sqlalchemy import text
 
 from harness.assembly import Harness
+from harness.engines.embedded import RunOrder
 from harness.project import load_project
 from harness.settings import Surroundings, load_settings
+from harness.workflow.loading import load_workflow
 from ontology.databases import open_database, sqlite_url
 from tests.must_hold.projects import write_audit
 
@@ -133,7 +135,7 @@ def opened(home, project, **given):
     return Harness(load_settings(flags, loaded, Surroundings.of_this_process()), loaded, **given)
 
 
-def wait_until(condition, seconds=15):
+def wait_until(condition, seconds=8):
     """Poll another process, which has no other way to tell."""
     until = time.monotonic() + seconds
     while not condition():
@@ -198,3 +200,50 @@ def home(tmp_path, empty_home):
 @pytest.fixture
 def order(project, home, tmp_path):
     return {"project": project, "home": home.folder, "out": tmp_path / "out.json"}
+
+
+class Scripted:
+    """The same audit in this process, its model's replies written in a file."""
+
+    def __init__(self, folder, home):
+        self.folder = write_audit(folder, 1)
+        self.home = home
+        self.edit("bindings.yaml", 'base_url: "http://127.0.0.1:1/v1"', "scripted_replies: replies.yaml")
+        self._priced = self.folder.joinpath("bindings.yaml").read_text()
+        self.replies()
+
+    def edit(self, name, old, new):
+        path = self.folder / name
+        written = path.read_text()
+        assert old in written, f"{old!r} is not in {name}"
+        path.write_text(written.replace(old, new, 1))
+
+    def step(self, old, new):
+        self.edit("steps.py", old, new)
+        # The module was imported from the file as it was.
+        for name in [each for each in sys.modules if each.startswith("_harness_project_")]:
+            del sys.modules[name]
+
+    def price(self, price):
+        line = re.search(r"price: .*", self._priced)[0]
+        self.folder.joinpath("bindings.yaml").write_text(self._priced.replace(line, f"price: {price}" if price else ""))
+
+    def replies(self, *first):
+        usual = ['- {when: "Which licence", json: {spdx: MIT}}', '- {text: "All of them are under MIT."}']
+        self.folder.joinpath("replies.yaml").write_text("\n".join(["replies:", *first, *usual]) + "\n")
+
+    def opened(self, **given):
+        return opened(self.home, self.folder, **given)
+
+    async def advance(self, harness, on_event=lambda _: None, **inputs):
+        version = await harness.binding_version()
+        loaded = load_workflow(harness.project.workflow_path("audit"))
+        person, folder = harness.settings.person, harness.project.folder
+        order = RunOrder(loaded, inputs, person, None, self.home.folder, folder, version.version)
+        run = await harness.engine.record(order)
+        return await harness.engine.advance(run.run_id, on_event)
+
+
+@pytest.fixture
+def scripted(tmp_path, home):
+    return Scripted(tmp_path / "scripted", home)

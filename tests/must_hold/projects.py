@@ -73,6 +73,8 @@ edges:
 STEPS = """\
 from typing import Any
 
+from harness.workflow.node_context import NodeContext
+
 
 def prepare(count: int, prefix: str) -> list[dict[str, Any]]:
     return [{"name": f"{prefix}-{n}", "text": f"licence text {n}"} for n in range(count)]

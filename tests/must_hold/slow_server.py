@@ -24,7 +24,10 @@ class SlowServer(LoopbackServer):
         with self._arrivals.open("a") as log:
             log.write(json.dumps({"path": path, "body": asked}) + "\n")
         await asyncio.sleep(self._delay)
-        await super()._answer(path, headers, body if asked else b'{"model": "quota", "messages": []}', writer)
+        if asked is None:
+            writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}")
+        else:
+            await super()._answer(path, headers, body, writer)
 
 
 async def _main():
