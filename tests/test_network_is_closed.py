@@ -11,5 +11,5 @@ def test_only_loopback_can_be_connected_to():
         listener.bind(("127.0.0.1", 0))
         listener.listen()
         near.connect(listener.getsockname())
-        with pytest.raises(SocketConnectBlockedError):
+        with pytest.warns(UserWarning, match="192"), pytest.raises(SocketConnectBlockedError):
             far.connect(("192.0.2.1", 80))
