@@ -8,7 +8,7 @@ A round is followed from the last node that every way to the meeting passes, or 
 leads back to it.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations
@@ -23,6 +23,7 @@ Sources = frozenset[str]
 
 # Ways that conditions can fall within one round, each followed; a meeting with more is refused.
 _MOST_WAYS = 5_000
+_MOST_COMPARED = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +63,7 @@ class _Joins:
         ways = self._ways_to(target)
         if len(ways) >= _MOST_WAYS:
             return {target}
-        found: set[str] = set()
-        for one, other in combinations(ways, 2):
-            if one.came != other.came and one.came & other.came:
-                parted = {name for name in one.chosen.keys() & other.chosen if one.chosen[name] != other.chosen[name]}
-                found |= parted if len(parted) == 1 else set()
+        found = _deciding(ways, target)
         groups = self.groups(target)
         # What a condition leads to comes by itself: it cannot be waited for.
         found |= {source for group in groups for source in group if len(self._choices[source]) > 1}
@@ -75,12 +72,13 @@ class _Joins:
 
     def _sources_apart(self, target: str, groups: tuple[Sources, ...]) -> Iterator[Sources]:
         """Sources that can be there at the same time, but come together in no round."""
-        sources = sorted(name for name in self.graph.reachable if target in self.graph.successors(name))
-        for pair in map(frozenset, combinations(sources, 2)):
+        for pair in map(frozenset, combinations(sorted(self._sources[target]), 2)):
             if pair in self.graph.parallel_pairs and not any(pair <= group for group in groups):
                 yield pair
 
     def _ways_to(self, target: str) -> tuple[_Way, ...]:
+        if target not in self._ways and len(self._sources[target]) < 2:  # noqa: PLR2004 - nobody to wait for
+            self._ways[target] = ()
         if target not in self._ways:
             origins = (self._last_passed(target), target)
             self._ways[target] = tuple(way for origin in origins for way in self._followed(origin, target))
@@ -118,6 +116,15 @@ class _Joins:
         return max(passed, key=lambda name: (sum(name in self._behind[each] for each in passed), name), default=BEGIN)
 
     @cached_property
+    def _sources(self) -> Mapping[str, set[str]]:
+        """For each node, where it is come to from; `BEGIN` for one that a run starts with."""
+        sources: dict[str, set[str]] = {name: set() for name in self.graph.reachable}
+        for name in (*self.graph.reachable, BEGIN):
+            for target in frozenset[str]().union(*self._choices[name]):
+                sources[target].add(name)
+        return sources
+
+    @cached_property
     def _behind(self) -> Mapping[str, frozenset[str]]:
         """For each node, those that no way reaches without passing it."""
         return {name: self.graph.reachable - self._reached_without(name) for name in self.graph.reachable}
@@ -130,6 +137,20 @@ class _Joins:
             reached |= fresh
             waiting += fresh
         return reached
+
+
+def _deciding(ways: Sequence[_Way], target: str) -> set[str]:
+    """Nodes by whose choice alone some of the sources come without the others."""
+    came = {way.came for way in ways}
+    if not any(one & other for one, other in combinations(came, 2)):
+        return set()
+    found: set[str] = set()
+    for one, other in combinations(ways[:_MOST_COMPARED], 2):
+        if one.came != other.came and one.came & other.came:
+            parted = {name for name in one.chosen.keys() & other.chosen if one.chosen[name] != other.chosen[name]}
+            found |= parted if len(parted) == 1 else set()
+    # A loop that comes back to fewer branches than met at first has nobody who chooses but the meeting itself.
+    return found or {target}
 
 
 def _choices(spec: WorkflowSpec, graph: Graph, name: str) -> tuple[frozenset[str], ...]:

@@ -28,6 +28,12 @@ from harness.workflow.node_services import NodeServices, RunIdentity
 from harness.workflow.prompts import render_prompt
 from harness.workflow.spec import Example, ModelNode, OnInvalid
 
+_NO_ANSWER = {
+    StopReason.CONTEXT: "it was cut where the model's context ended; ask for less, or bind a model with more",
+    StopReason.BROKEN: "the provider broke it off",
+    StopReason.TOOL: "it asks for a tool, and this node has none",
+}
+
 
 class ModelNodeRunner:
     """Asks for one node of one workflow; its files are read once."""
@@ -123,13 +129,15 @@ class ModelNodeRunner:
 
 
 def _unfinished(answer: Answer) -> str | None:
-    """Why an answer is none, whatever it says: cut off, refused, blocked."""
+    """Why an answer is none, whatever it says: cut off, broken off, refused, blocked, or the wish for a tool."""
     reply = answer.reply
     if reply.stop is StopReason.LENGTH:
         return "it was cut at its output limit; raise the node's max_output_tokens or ask for less"
     refusal = next((part.text for part in reply.message.parts if isinstance(part, RefusalPart)), None)
     if refusal is not None or reply.stop in {StopReason.REFUSAL, StopReason.FILTER}:
         return f"the model declined: {refusal or reply.stop_raw}"
+    if reply.stop in _NO_ANSWER:
+        return f"{_NO_ANSWER[reply.stop]} ({reply.stop_raw})"
     return None
 
 

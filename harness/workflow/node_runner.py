@@ -58,10 +58,13 @@ class NodeRunner:
             return update
         visit = _Visit(self, self._spec, self._model, state, context)
         try:
-            return update | await visit.update()
+            with context.under_way.one():
+                return update | await visit.update()
         except HarnessError:
+            await context.under_way.done()
             raise
         except Exception as error:
+            await context.under_way.done()
             raise NodeFailed(context.run.run_id, self.name, f"{type(error).__name__}: {error}") from error
 
 

@@ -1,8 +1,10 @@
 """What nodes need to run, handed in by the composition root: nothing here is global."""
 
+import asyncio
 import random
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Generator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -56,9 +58,38 @@ class NodeServices:
     stream: bool = False
 
 
+class NodesUnderWay:
+    """The nodes of one run that are at work now.
+
+    LangGraph cancels what runs beside a node that fails, and with it calls that are paid for by then. So a failure is
+    held back until the others are done: their results are kept, and resuming does not ask for them again.
+    """
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._none = asyncio.Event()
+
+    @contextmanager
+    def one(self) -> Generator[None]:
+        """A node is at work."""
+        self._count += 1
+        self._none.clear()
+        try:
+            yield
+        finally:
+            self._count -= 1
+            if self._count == 0:
+                self._none.set()
+
+    async def done(self) -> None:
+        """Wait until none is at work."""
+        await self._none.wait()
+
+
 @dataclass(frozen=True, slots=True)
 class RunContext:
     """What a graph is run with; the compiled graph itself knows no run."""
 
     run: RunIdentity
     services: NodeServices
+    under_way: NodesUnderWay = field(default_factory=NodesUnderWay)

@@ -185,3 +185,28 @@ def test_a_run_whose_business_failed_completes_with_a_task_that_did_not(scripted
 
     assert running(scripted, work) is RunStatus.COMPLETED
     assert scripted.home.rows("money", "SELECT success FROM tasks WHERE parent_id IS NULL") == [(0,)]
+
+
+def test_what_finished_beside_a_node_that_failed_is_not_done_again(scripted):
+    """Two branches, each with a call: one answers outside its schema at once, the other later."""
+    scripted.edit("workflow.yaml", "start: prepare", "start: [prepare, aside]")
+    node = "  aside: {kind: model, role: writer, prompt: aside.md, output: aside}\n  prepare:"
+    scripted.edit("workflow.yaml", "  prepare:", node)
+    scripted.edit("workflow.yaml", "  found: {", "  aside: {type: string}\n  found: {")
+    (scripted.folder / "aside.md").write_text("Say something aside.\n")
+    scripted.step("    return [{", "    raise ValueError\n    return [{")
+    scripted.replies('- {when: "aside", delay_ms: 60, text: "Aside."}')
+
+    async def work(harness):
+        events = []
+        failed = await scripted.advance(harness, events.append, count=1)
+        assert isinstance(failed.error, NodeFailed)
+        assert failed.error.node == "prepare"
+        scripted.step("    raise ValueError\n", "")
+        ended = await harness.engine.advance(failed.run.run_id, events.append)
+        assert (ended.run.status, ended.state["aside"]) == (RunStatus.COMPLETED, "Aside.")
+        assert [each.node for each in events if isinstance(each, NodeStarted)].count("aside") == 1
+        costs = harness.reports.run_costs("default", ended.run.run_id)
+        assert (costs.calls, costs.estimated_usd) == (3, 0)
+
+    running(scripted, work)

@@ -71,6 +71,8 @@ def test_a_meeting_waits_for_those_that_come_to_it_in_one_round(start, edges, ex
         # a target of a fan-out that may or may not lead to the other
         ("s", {"s": "ab", "a": "b?"}, [("b", "a")]),
         ("ab", {"a": "b?"}, [("b", "a")]),
+        # a loop back to one of the branches that met
+        ("s", {"s": "ab", "a": "d", "b": "d", "d": "b"}, [("b", "b"), ("d", "d")]),
     ],
 )
 def test_a_meeting_that_one_branch_can_miss_is_named_with_the_node_that_decides(start, edges, expected):

@@ -1,0 +1,86 @@
+"""The composition root: parts are made when they are first asked for, from settings, and closed once."""
+
+import asyncio
+import subprocess
+import sys
+
+import pytest
+
+from harness.assembly import Ambient, Harness
+from harness.exceptions import ConfigurationInvalid, NameUnknown
+from harness.settings import Settings
+from tests.must_hold.conftest import empty_home, home, scripted
+
+__all__ = ["empty_home", "home", "scripted"]
+
+
+def test_making_a_harness_opens_and_imports_nothing_heavy(tmp_path):
+    program = f"""
+import sys
+from pathlib import Path
+from harness.assembly import Harness
+from harness.settings import Settings
+Harness(Settings(home=Path({str(tmp_path / "home")!r}), person="ada"), None)
+loaded = sorted(sys.modules.keys() & {{"langgraph", "chromadb", "langchain_core", "wordllama", "alembic", "httpx"}})
+print(loaded)
+"""
+    said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert set(said.stdout.strip("[]\n").replace("'", "").split(", ")) <= {"", "httpx"}
+    assert not (tmp_path / "home").exists()
+
+
+def test_a_database_url_is_for_postgresql_alone(tmp_path):
+    settings = Settings.model_validate({"home": tmp_path, "person": "ada", "database_url": "sqlite:///x.db"})
+    with pytest.raises(ConfigurationInvalid, match="set `home` for SQLite"):
+        Harness(settings, None)
+
+
+def test_without_a_project_there_are_no_tools_no_ontology_and_an_empty_binding(tmp_path):
+    async def main():
+        async with Harness(Settings(home=tmp_path / "home", person="ada"), None) as harness:
+            assert harness.schema is None
+            assert harness._findings is None
+            with pytest.raises(NameUnknown):
+                harness._resolve("inventory")
+            assert (await harness.binding_version()).bindings.bindings == ()
+
+    asyncio.run(main())
+
+
+def test_the_projects_bindings_become_the_first_version_once(scripted):
+    async def main():
+        async with scripted.opened() as harness:
+            first = await harness.binding_version()
+            scripted.edit("bindings.yaml", "role: writer", "role: poet")
+            assert await harness.binding_version() == first
+        async with scripted.opened() as harness:
+            assert await harness.binding_version() == first
+
+    asyncio.run(main())
+
+
+def test_closing_twice_is_once(scripted):
+    async def main():
+        harness = scripted.opened()
+        await scripted.advance(harness, count=1)
+        await harness.close()
+        await harness.close()
+
+    asyncio.run(main())
+
+
+def test_the_length_of_a_lease_and_the_owner_come_in(scripted):
+    async def main():
+        async with scripted.opened(ambient=Ambient(owner="somebody"), lease_seconds=7.0) as harness:
+            run = await harness.runs.record(_any_run())
+            claimed = await harness.runs.claim(run.run_id, owner="somebody", lease_seconds=1)
+            assert harness.engine._lease_seconds == 7.0
+            assert claimed.owner == harness.engine._owner == "somebody"
+
+    asyncio.run(main())
+
+
+def _any_run():
+    from harness.engines.run_store import NewRun
+
+    return NewRun(person="ada", workflow="w", spec={}, inputs={}, project="", binding_version=1)

@@ -1,0 +1,92 @@
+"""What a model node makes of an answer: values, refusals, answers cut short, and answers of an earlier try."""
+
+import asyncio
+from decimal import Decimal
+
+import pytest
+
+from harness.exceptions import AnswerInvalid
+from harness.model_call import Answer
+from harness.models.messages import ModelReply, RefusalPart, StopReason, TextPart, assistant
+from harness.models.usage import Usage
+from harness.workflow.events import CallAnswered
+from harness.workflow.loading import workflow_from_spec
+from harness.workflow.model_node import ModelNodeRunner
+from harness.workflow.spec import WorkflowSpec
+from tests.workflow.conftest import context_of
+
+SCHEMA = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
+
+
+class Answers:
+    """Stands where the metered call stands: an answer for each ordinal; those of `journal` were paid for earlier."""
+
+    def __init__(self, *replies, journal=0):
+        self.replies = replies
+        self.journal = journal
+        self.asked = []
+
+    async def ask(self, _request, context, **_):
+        self.asked.append(context)
+        replayed = context.ordinal < self.journal
+        return Answer(self.replies[context.ordinal], "m", 0 if replayed else 1, replayed=replayed, cost_usd=Decimal(0))
+
+
+def reply(text, stop=StopReason.STOP, part=TextPart):
+    message = assistant("").model_copy(update={"parts": (part(text=text),)})
+    return ModelReply(message=message, stop=stop, stop_raw=stop.value, usage=Usage(1, 1), model="m")
+
+
+def asked(answers, **node):
+    given = {"kind": "model", "role": "r", "prompt": "p.md", "output": "k"} | node
+    spec = {"workflow": "w", "state": {"k": {}}, "nodes": {"n": given}, "start": "n"}
+    loaded = workflow_from_spec(WorkflowSpec.model_validate(spec), {"p.md": "What is {{ k }}?"})
+    runner = ModelNodeRunner(loaded, "n", loaded.spec.nodes["n"])
+    events = []
+    context = context_of({}, events, model_call=answers)
+    value = asyncio.run(runner.run({"k": 1}, "n", "task", context.run, context.services))
+    return value, events
+
+
+def test_without_a_schema_the_value_is_the_text_and_with_one_the_validated_value():
+    assert asked(Answers(reply("said")))[0] == "said"
+    assert asked(Answers(reply('{"n": 3}')), schema=SCHEMA)[0] == {"n": 3}
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (reply("half of it", StopReason.LENGTH), "output limit"),
+        (reply("no", StopReason.REFUSAL), "declined"),
+        (reply("no", StopReason.FILTER), "declined"),
+        (reply("half of it", StopReason.CONTEXT), "context ended"),
+        (reply("half of it", StopReason.BROKEN), "broke it off"),
+        (reply("", StopReason.TOOL), "asks for a tool"),
+        (reply("I would rather not", part=RefusalPart), "I would rather not"),
+    ],
+)
+def test_an_answer_that_is_none_is_refused_whatever_it_says(answer, words):
+    with pytest.raises(AnswerInvalid, match=words):
+        asked(Answers(answer))
+    assert asked(Answers(answer), on_invalid="null")[0] is None
+
+
+def test_a_refused_answer_of_this_try_is_not_asked_again():
+    answers = Answers(reply("no JSON"), reply('{"n": 1}'))
+    with pytest.raises(AnswerInvalid):
+        asked(answers, schema=SCHEMA)
+    assert [each.ordinal for each in answers.asked] == [0]
+
+
+def test_a_refused_answer_of_an_earlier_try_is_followed_by_one_new_question():
+    answers = Answers(reply("no JSON"), reply("nor this"), reply('{"n": 1}'), journal=2)
+    value, events = asked(answers, schema=SCHEMA)
+    assert value == {"n": 1}
+    assert [each.ordinal for each in answers.asked] == [0, 1, 2]
+    assert [each.replayed for each in events if isinstance(each, CallAnswered)] == [True, True, False]
+
+
+def test_where_an_invalid_answer_is_null_a_journalled_one_stays_null():
+    answers = Answers(reply("no JSON"), reply('{"n": 1}'), journal=1)
+    assert asked(answers, schema=SCHEMA, on_invalid="null")[0] is None
+    assert len(answers.asked) == 1

@@ -1,0 +1,127 @@
+"""Items and their tasks, visits, retries and bounds of one node, whatever its kind."""
+
+import asyncio
+
+import pytest
+
+from harness.exceptions import FindingRefused, NodeFailed, NodeTimedOut, Overloaded
+from harness.ledger.tasks import Task, task_id_for
+from harness.workflow.events import ItemFinished, NodeFinished, NodeRetried, NodeStarted
+
+
+def one_node(node, *, state=None, **rest):
+    keys = {"items": {}, "found": {}} | (state or {})
+    node = {"kind": "code", "code": "work"} | node
+    return {"workflow": "w", "state": keys, "inputs": ["items"], "nodes": {"n": node}, "start": "n", **rest}
+
+
+EACH = one_node({"for_each": "items", "item": "it", "arguments": {"x": {"from": "it"}}, "output": "found"})
+
+
+def test_results_are_in_the_items_order_and_events_count_them(run_graph):
+    async def work(x: int) -> int:
+        for _ in range(5 - x):
+            await asyncio.sleep(0)
+        return x * 2
+
+    assert asyncio.run(run_graph(EACH, {"work": work}, items=[0, 1, 2, 3]))["found"] == [0, 2, 4, 6]
+    assert isinstance(run_graph.events[0], NodeStarted)
+    assert run_graph.events[0].items == 4
+    assert [each.done for each in run_graph.events if isinstance(each, ItemFinished)] == [1, 2, 3, 4]
+    assert isinstance(run_graph.events[-1], NodeFinished)
+
+
+@pytest.mark.parametrize("items", [None, []])
+def test_no_items_are_an_empty_list(run_graph, items):
+    assert asyncio.run(run_graph(EACH, {}, items=items))["found"] == []
+
+
+@pytest.mark.parametrize("items", ["text", 3, {"a": 1}])
+def test_what_is_no_list_has_no_items(run_graph, items):
+    with pytest.raises(NodeFailed, match=r"'items' holds .*, not a list"):
+        asyncio.run(run_graph(EACH, {}, items=items))
+
+
+@pytest.mark.parametrize(
+    ("items", "keys"), [([{"name": "a"}, {"name": "b"}], ["a", "b"]), (["x", "y"], ["x", "y"]), ([1], ["1"])]
+)
+def test_each_item_is_a_task_of_its_own_within_the_runs(run_graph, items, keys):
+    node = {"for_each": "items", "task": {"kind": "package", "key": "name"}, "output": "found"}
+    asyncio.run(run_graph(one_node(node), {"work": lambda: 1}, items=items))
+    tasks = [each for each in run_graph.events if isinstance(each, Task)]
+    assert [(each.key, each.kind, each.parent_id) for each in tasks] == [(key, "package", "task") for key in keys]
+    assert [each.task_id for each in tasks] == [task_id_for("run", "package", key) for key in keys]
+
+
+def test_a_retry_is_told_and_only_the_item_that_failed_is_tried_again(run_graph):
+    tried = []
+
+    async def work(x: int) -> int:
+        tried.append(x)
+        if x == 1 and tried.count(1) < 3:
+            raise Overloaded("e", "busy")
+        return x
+
+    assert asyncio.run(run_graph(EACH, {"work": work}, items=[0, 1, 2]))["found"] == [0, 1, 2]
+    assert sorted(tried) == [0, 1, 1, 1, 2]
+    retried = [each for each in run_graph.events if isinstance(each, NodeRetried)]
+    assert [(each.node, each.attempt) for each in retried] == [("n", 1), ("n", 2)]
+    assert "busy" in retried[0].reason
+
+
+def test_a_node_that_takes_too_long_is_stopped_and_says_so(run_graph):
+    node = {"timeout_seconds": 0.02, "retry": {"attempts": 2}}
+
+    async def work() -> None:
+        await asyncio.Event().wait()
+
+    with pytest.raises(NodeTimedOut, match=r"timeout_seconds=0\.02"):
+        asyncio.run(run_graph(one_node(node), {"work": work}))
+    assert len([each for each in run_graph.events if isinstance(each, NodeRetried)]) == 1
+
+
+def test_a_timeout_of_the_codes_own_is_its_failure_and_not_the_nodes_bound(run_graph):
+    async def work() -> None:
+        raise TimeoutError("socket")
+
+    with pytest.raises(NodeFailed, match="TimeoutError: socket"):
+        asyncio.run(run_graph(one_node({"timeout_seconds": 60}), {"work": work}))
+
+
+def test_what_code_raises_is_named_with_the_command_to_resume(run_graph):
+    def work() -> None:
+        raise ValueError("of mine")
+
+    with pytest.raises(NodeFailed, match="'n' failed: ValueError: of mine\nresume it: `harness resume run`"):
+        asyncio.run(run_graph(one_node({}), {"work": work}))
+
+
+@pytest.mark.parametrize("value", [None, "text", {"records": [{"text": ""}]}, {"more": []}])
+def test_findings_that_are_none_are_refused(run_graph, value):
+    spec = one_node({"kind": "remember", "from": "items"})
+    del spec["nodes"]["n"]["code"]
+    with pytest.raises(FindingRefused):
+        asyncio.run(run_graph(spec, {}, items=value))
+
+
+def test_what_runs_beside_a_node_that_fails_is_finished_before_the_run_stops(run_graph):
+    nodes = {name: {"kind": "code", "code": name} for name in ("bad", "good", "worse")}
+    finished = []
+
+    async def bad() -> None:
+        await asyncio.sleep(0)
+        raise ValueError("first")
+
+    async def good() -> None:
+        await asyncio.sleep(0.03)
+        finished.append("good")
+
+    async def worse() -> None:
+        await asyncio.sleep(0.01)
+        finished.append("worse")
+        raise ValueError("second")
+
+    spec = {"workflow": "w", "state": {}, "nodes": nodes, "start": list(nodes)}
+    with pytest.raises(NodeFailed):
+        asyncio.run(run_graph(spec, {"bad": bad, "good": good, "worse": worse}))
+    assert finished == ["worse", "good"]
