@@ -20,12 +20,12 @@ from typing import Any, Self
 from harness.connections import EndpointConnections
 from harness.engines.embedded import LEASE_SECONDS, EmbeddedEngine
 from harness.engines.run_store import Run, RunStore, new_run_id
+from harness.engines.run_tasks import ended_task_of_run
 from harness.exceptions import ConfigurationInvalid, NameUnknown
 from harness.json_values import JsonObject
 from harness.ledger.hold_leases import HoldLeases
 from harness.ledger.money_store import MoneyStore
 from harness.ledger.reports import CostReports
-from harness.ledger.tasks import Task
 from harness.local_models.launcher import LocalModelServers
 from harness.model_call import ModelCall
 from harness.models.catalogue import Catalogue, builtin_catalogue
@@ -109,7 +109,7 @@ class Harness:
             raise ConfigurationInvalid(
                 "database_url", url, settings.origin_of("database_url"), "it is for PostgreSQL; set `home` for SQLite"
             )
-        self.databases = Databases(settings.home, url)
+        self.databases = Databases(settings.home, url, power_safe=settings.durability == "power")
 
     async def __aenter__(self) -> Self:
         return self
@@ -234,6 +234,7 @@ class Harness:
             runs=self.runs,
             services_for=self._services_for,
             saver_for=self._saver_for,
+            sweep=lambda: self.money.expire(at=self._ambient.clock()),
             on_ended=self._record_outcome,
             lease_seconds=self._lease_seconds,
         )
@@ -301,23 +302,13 @@ class Harness:
         """Say how the run's own task ended, where the workflow names the key that says so."""
         if spec.outcome is None:
             return
-        now = self._ambient.clock()
-        await self.money.end_task(
-            Task(
-                task_id=run.task_id,
-                organisation=run.organisation,
-                person=run.person,
-                kind=run.workflow,
-                key="",
-                run_id=run.run_id,
-                workflow=run.workflow,
-                parent_id=None,
-                started_at=run.started_at or now,
-                success=_is_true(state, spec.outcome),
-                evidence=f"state key {spec.outcome}",
-                ended_at=now,
-            )
+        task = ended_task_of_run(
+            run,
+            success=_is_true(state, spec.outcome),
+            evidence=f"state key {spec.outcome}",
+            at=self._ambient.clock(),
         )
+        await self.money.end_task(task)
 
 
 def _is_true(state: JsonObject, name: str) -> bool:

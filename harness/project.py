@@ -48,6 +48,7 @@ class SettingsBlock(_File):
     home: str | None = None
     database_url: str | None = None
     zone: str | None = None
+    durability: str | None = None
     log_level: str | None = None
     no_progress: bool | None = None
 

@@ -24,6 +24,7 @@ from ontology.yaml_documents import YamlDocument
 
 HOME_FOLDER = ".harness"
 LOG_LEVELS = ("debug", "info", "warning", "error")
+DURABILITIES = ("holds", "power")
 NAMES = tuple(SettingsBlock.model_fields)
 DEFAULT = "default"
 _HIDDEN = "********"
@@ -41,6 +42,8 @@ class Settings(BaseModel):
         database_url: of a shared database; None keeps SQLite files in `home`.
         person: who pays, and whose name stands on what is done.
         zone: IANA time zone in which a person's weeks begin.
+        durability: what SQLite waits for the disk for: `holds` only (a power cut can lose the last settlements and
+            checkpoints, never a hold), or `power` (it loses nothing, and everything takes longer).
         origins: where the values came from, for those that are no default.
     """
 
@@ -51,6 +54,7 @@ class Settings(BaseModel):
     person: str
     organisation: str = "default"
     zone: str = "UTC"
+    durability: str = "holds"
     log_level: str = "warning"
     no_progress: bool = False
 
@@ -225,6 +229,12 @@ def _zone(name: str, given: _Given) -> str:
     return str(given.value)
 
 
+def _durability(name: str, given: _Given) -> str:
+    if str(given.value).lower() not in DURABILITIES:
+        raise _invalid(name, given, f"use one of {', '.join(DURABILITIES)}")
+    return str(given.value).lower()
+
+
 def _log_level(name: str, given: _Given) -> str:
     if str(given.value).lower() not in LOG_LEVELS:
         raise _invalid(name, given, f"use one of {', '.join(LOG_LEVELS)}")
@@ -244,6 +254,7 @@ _READERS: Mapping[str, Callable[[str, _Given], object]] = {
     "person": _name,
     "organisation": _name,
     "zone": _zone,
+    "durability": _durability,
     "log_level": _log_level,
     "no_progress": _switch,
 }

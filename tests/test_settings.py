@@ -16,6 +16,8 @@ from harness.settings import (
     operating_system_login,
     shown_url,
 )
+from harness.storage.databases import Databases
+from harness.storage.transactions import Statement
 
 VALUES = {
     "home": ("a", "b", "c", "d"),
@@ -209,3 +211,26 @@ def test_the_machines_zone_is_read_from_where_it_is_set(tmp_path: Path):
 
 def test_a_login_is_always_told():
     assert operating_system_login()
+
+
+def test_durability_reaches_every_commit_of_sqlite(tmp_path):
+    levels = {}
+    for durability in ("holds", "power"):
+        databases = Databases(tmp_path / durability, power_safe=durability == "power")
+        try:
+            for name, writer in (("money", databases.money_writer), ("runs", databases.runs_writer)):
+                levels[durability, name] = writer.run_blocking(synchronous_level)
+        finally:
+            databases.close()
+    full, normal = 2, 1  # https://sqlite.org/pragma.html#pragma_synchronous
+    assert levels == {
+        ("holds", "money"): normal,
+        ("holds", "runs"): normal,
+        ("power", "money"): full,
+        ("power", "runs"): full,
+    }
+
+
+def synchronous_level():
+    rows = yield Statement("PRAGMA synchronous")
+    return rows[0][0]

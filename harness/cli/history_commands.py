@@ -16,8 +16,8 @@ from harness.cli.global_options import Commands
 from harness.cli.output import Column, Output, counted, json_line, time_text, usd_text
 from harness.cli.run_reach import Reached, reached
 from harness.engines.run_store import Run, RunStatus
+from harness.engines.run_tasks import ended_task_of_run
 from harness.ledger.reports import CostLine, Entry
-from harness.ledger.tasks import Task
 
 commands = Commands()
 
@@ -123,7 +123,8 @@ def outcome(
     async def body(harness: Harness) -> RunLine:
         run = await harness.runs.run(run_id)
         said = f"{harness.settings.person}: {evidence}"
-        await harness.money.end_task(_ended(run, success=success, evidence=said, value_usd=worth))
+        task = ended_task_of_run(run, success=success, evidence=said, at=utc_now(), value_usd=worth)
+        await harness.money.end_task(task)
         return _line(harness, run)
 
     line = context.work(body)
@@ -137,24 +138,6 @@ def outcome(
             "costs": costs_object(line.costs),
         },
         f"run {line.run.run_id}: {word}; {cost_words(line.costs)}",
-    )
-
-
-def _ended(run: Run, *, success: bool, evidence: str, value_usd: Decimal | None) -> Task:
-    return Task(
-        task_id=run.task_id,
-        organisation=run.organisation,
-        person=run.person,
-        kind=run.workflow,
-        key="",
-        run_id=run.run_id,
-        workflow=run.workflow,
-        parent_id=None,
-        started_at=run.started_at or run.created_at,
-        success=success,
-        evidence=evidence,
-        value_usd=value_usd,
-        ended_at=utc_now(),
     )
 
 

@@ -14,6 +14,7 @@ from typing import Any, cast
 
 from harness.engines.run_lease import renewed_lease
 from harness.engines.run_store import NewRun, Run, RunStatus, RunStore
+from harness.engines.run_tasks import task_of_run
 from harness.exceptions import (
     BudgetExceeded,
     HarnessError,
@@ -24,7 +25,6 @@ from harness.exceptions import (
     WaitsForPerson,
 )
 from harness.json_values import Json, JsonObject
-from harness.ledger.tasks import Task
 from harness.workflow.events import OnRunEvent, RunEvent
 from harness.workflow.loading import LoadedWorkflow
 from harness.workflow.node_services import NodeServices, RunContext, RunIdentity
@@ -77,6 +77,7 @@ class EmbeddedEngine:
         services_for: what the nodes of a run get.
         saver_for: the checkpoint saver for a person's run.
         lease_seconds: after this long without a sign a run is anybody's.
+        sweep: settles what processes that are gone left open; done before a run is advanced.
         on_ended: hears how a run ended before its lease is given back.
     """
 
@@ -88,6 +89,7 @@ class EmbeddedEngine:
         runs: RunStore,
         services_for: Callable[[RunIdentity, OnRunEvent], NodeServices],
         saver_for: Callable[[str], Any],
+        sweep: Callable[[], Awaitable[object]],
         on_ended: OnEnded,
         lease_seconds: float = LEASE_SECONDS,
     ) -> None:
@@ -96,6 +98,7 @@ class EmbeddedEngine:
         self._runs = runs
         self._services_for = services_for
         self._saver_for = saver_for
+        self._sweep = sweep
         self._on_ended = on_ended
         self._lease_seconds = lease_seconds
         self._graphs: dict[tuple[str, str], Any] = {}
@@ -173,6 +176,7 @@ class EmbeddedEngine:
         return tuple(run.run_id for run in await self._runs.expired())
 
     async def _execute(self, run: Run, on_event: OnRunEvent, *, resumed: bool) -> JsonObject:
+        await self._sweep()
         spec = cast("JsonObject", await self._runs.spec(run.run_id))
         loaded = LoadedWorkflow.from_json(cast("JsonObject", spec["workflow"]))
         identity = RunIdentity(
@@ -187,7 +191,7 @@ class EmbeddedEngine:
             resumed=resumed,
         )
         services = self._services_for(identity, on_event)
-        await services.start_task(_task_of(run))
+        await services.start_task(task_of_run(run))
         graph = self._graph_of(loaded, run.person)
         inputs = cast("JsonObject", await self._runs.inputs(run.run_id))
         state = await _run_graph(graph, RunContext(identity, services), loaded, inputs)
@@ -225,21 +229,6 @@ def _unfailing(on_event: OnRunEvent) -> OnRunEvent:
             on_event(event)
 
     return hear
-
-
-def _task_of(run: Run) -> Task:
-    """The piece of business that a run is by itself; what its nodes declare are parts of it."""
-    return Task(
-        task_id=run.task_id,
-        organisation=run.organisation,
-        person=run.person,
-        kind=run.workflow,
-        key="",
-        run_id=run.run_id,
-        workflow=run.workflow,
-        parent_id=None,
-        started_at=run.started_at or run.created_at,
-    )
 
 
 def _check_inputs(order: RunOrder) -> None:

@@ -23,11 +23,13 @@ class Databases:
     Args:
         home: where the SQLite files are.
         url: of a PostgreSQL database to use instead.
+        power_safe: every commit on SQLite waits for the disk, not those of holds alone. PostgreSQL always does.
     """
 
-    def __init__(self, home: Path, url: str | None = None) -> None:
+    def __init__(self, home: Path, url: str | None = None, *, power_safe: bool = False) -> None:
         self._home = home
         self._url = url
+        self._power_safe = power_safe
         self._opened: list[Engine] = []
         self._writers: list[TransactionWriter] = []
 
@@ -53,14 +55,14 @@ class Databases:
     @cached_property
     def money_writer(self) -> TransactionWriter:
         """The one writer of money in this process."""
-        writer = TransactionWriter(self.money, name=MONEY, takes_turns=True)
+        writer = TransactionWriter(self.money, name=MONEY, takes_turns=True, always_durable=self._power_safe)
         self._writers.append(writer)
         return writer
 
     @cached_property
     def runs_writer(self) -> TransactionWriter:
         """The one writer of runs in this process."""
-        writer = TransactionWriter(self.runs, name=RUNS)
+        writer = TransactionWriter(self.runs, name=RUNS, always_durable=self._power_safe)
         self._writers.append(writer)
         return writer
 
@@ -73,7 +75,9 @@ class Databases:
 
     def _open(self, name: str) -> Engine:
         if self._url is None:
-            engine = open_database(sqlite_url(self._home / f"{name}.db"))
+            engine = open_database(
+                sqlite_url(self._home / f"{name}.db"), synchronous="FULL" if self._power_safe else "NORMAL"
+            )
         else:
             engine = open_database(self._url, schema=name)
         self._opened.append(engine)

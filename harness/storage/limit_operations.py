@@ -103,7 +103,7 @@ def _spent_so_far(limit: Limit, span: PeriodSpan) -> Generator[Statement, Sequen
         f"SELECT {_SPENT[limit.unit]} FROM entries e WHERE organisation = :organisation "
         f"AND {_SCOPE_COLUMN[limit.scope_kind]} = :scope_id AND at >= :since "
         "AND (kind IN ('settle', 'expire') OR kind = 'adjust' AND EXISTS (SELECT 1 FROM entries x "
-        "WHERE x.send_id = e.send_id AND x.kind = 'expire' AND x.at >= :since))",
+        "WHERE x.send_id = e.send_id AND x.kind IN ('settle', 'expire') AND x.kind = 'expire' AND x.at >= :since))",
         {"organisation": limit.organisation, "scope_id": limit.scope_id, "since": _since(span)},
     )
     return int(rows[0][0] or 0)
@@ -118,7 +118,7 @@ def _join_holds(limit: Limit, span: PeriodSpan) -> Generator[Statement, Sequence
     rows = yield Statement(
         "SELECT send_id, send, limit_spans, status FROM holds h WHERE organisation = :organisation "
         "AND (status = 'open' OR status = 'expired' AND EXISTS (SELECT 1 FROM entries x "
-        "WHERE x.send_id = h.send_id AND x.kind = 'expire' AND x.at >= :since))",
+        "WHERE x.send_id = h.send_id AND x.kind IN ('settle', 'expire') AND x.kind = 'expire' AND x.at >= :since))",
         {"organisation": limit.organisation, "since": _since(span)},
     )
     held = 0

@@ -1,7 +1,8 @@
 """The tables of `money.db`: limits, balances, holds, entries, the journal and its payloads, tasks.
 
 Amounts are whole nano-dollars, tokens or calls; times are ISO 8601 UTC text, which sorts by time.
-Balances are a projection of entries and open holds.
+Balances are a projection of entries and open holds. Each index is a page more that every call writes twice, so they
+hold only the rows that are looked for by them.
 """
 
 from pathlib import Path
@@ -12,10 +13,16 @@ from ontology.databases import Migrations
 
 metadata = MetaData()
 
+# What is spent is told by these; the index condition stands word for word in the queries that are to use it.
+SETTLED = "kind IN ('settle', 'expire', 'adjust')"
+
+_OPEN = "status = 'open'"
+_NAMED = "subject IS NOT NULL"
+
 # SQLite numbers rows by INTEGER PRIMARY KEY only.
 _Sequence = BigInteger().with_variant(Integer, "sqlite")
-_ONCE_A_SEND = text("kind IN ('hold', 'settle', 'expire', 'adjust')")
 _CLOSINGS = text("kind IN ('settle', 'expire')")
+_ADJUSTMENTS = text("kind = 'adjust'")
 
 limits = Table(
     "limits",
@@ -42,6 +49,7 @@ balances = Table(
     Column("period_id", Text, primary_key=True),
     Column("spent", BigInteger, nullable=False),
     Column("held", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
 )
 
 holds = Table(
@@ -57,7 +65,8 @@ holds = Table(
     Column("output_bound", BigInteger, nullable=False),
     Column("limit_spans", Text, nullable=False),
     Column("send", Text, nullable=False),
-    Index("holds_open", "status", "lease_until"),
+    Index("holds_open", "lease_until", sqlite_where=text(_OPEN), postgresql_where=text(_OPEN)),
+    sqlite_with_rowid=False,
 )
 
 entries = Table(
@@ -93,12 +102,12 @@ entries = Table(
     Column("request_id", Text),
     Column("error", Text),
     Column("latency_ms", Integer),
-    Index("entries_by_task", "task_id"),
     Index("entries_by_run", "run_id"),
-    Index("entries_by_time", "organisation", "at"),
+    Index("entries_by_time", "organisation", "at", sqlite_where=text(SETTLED), postgresql_where=text(SETTLED)),
     # One charge a send, whatever the code above does: it is held once, closed once, corrected once.
-    Index("entries_by_send", "send_id", "kind", unique=True, sqlite_where=_ONCE_A_SEND, postgresql_where=_ONCE_A_SEND),
+    # One hold a send is the holds' own key; these are the rest of "one charge a send".
     Index("entries_one_closing", "send_id", unique=True, sqlite_where=_CLOSINGS, postgresql_where=_CLOSINGS),
+    Index("entries_one_adjustment", "send_id", unique=True, sqlite_where=_ADJUSTMENTS, postgresql_where=_ADJUSTMENTS),
 )
 
 replies = Table(
@@ -111,6 +120,7 @@ replies = Table(
     Column("send_id", Text, nullable=False),
     Column("model", Text, nullable=False),
     Column("payload_id", Text, nullable=False),
+    sqlite_with_rowid=False,
 )
 
 payloads = Table(
@@ -124,7 +134,7 @@ payloads = Table(
     Column("content", Text, nullable=False),
     Column("created_at", Text, nullable=False),
     Index("payloads_by_run", "run_id"),
-    Index("payloads_by_subject", "organisation", "subject"),
+    Index("payloads_by_subject", "organisation", "subject", sqlite_where=text(_NAMED), postgresql_where=text(_NAMED)),
 )
 
 tasks = Table(

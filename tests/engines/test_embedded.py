@@ -1,6 +1,7 @@
 """The engine of this machine: recorded before it starts, one advance at a time, its end as it was."""
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from harness.engines.run_store import RunStatus
 from harness.exceptions import LeaseHeld, LimitOfRunReached, NodeFailed, SpecificationInvalid
 from harness.workflow.events import CallAnswered, ItemFinished, NodeFinished, NodeStarted, Words
 from harness.workflow.loading import load_workflow
+from tests.storage.money_samples import a_send
 
 
 def running(scripted, work, **given):
@@ -210,3 +212,13 @@ def test_what_finished_beside_a_node_that_failed_is_not_done_again(scripted):
         assert (costs.calls, costs.estimated_usd) == (3, 0)
 
     running(scripted, work)
+
+
+def test_what_a_dead_process_left_held_is_settled_before_a_run_is_advanced(scripted):
+    async def work(harness):
+        dead = a_send("of a dead process")
+        await harness.money.hold(dead, at=datetime.now(UTC) - timedelta(minutes=5), lease_seconds=60)
+        assert (await scripted.advance(harness, count=1)).error is None
+
+    running(scripted, work)
+    assert scripted.home.rows("money", "SELECT status FROM holds WHERE send_id = 'of a dead process'") == [("expired",)]

@@ -33,6 +33,7 @@ def upgrade() -> None:
         sa.Column("period_id", sa.Text, primary_key=True),
         sa.Column("spent", sa.BigInteger, nullable=False),
         sa.Column("held", sa.BigInteger, nullable=False),
+        sqlite_with_rowid=False,
     )
     op.create_table(
         "holds",
@@ -46,8 +47,10 @@ def upgrade() -> None:
         sa.Column("output_bound", sa.BigInteger, nullable=False),
         sa.Column("limit_spans", sa.Text, nullable=False),
         sa.Column("send", sa.Text, nullable=False),
+        sqlite_with_rowid=False,
     )
-    op.create_index("holds_open", "holds", ["status", "lease_until"])
+    still_open = sa.text("status = 'open'")
+    op.create_index("holds_open", "holds", ["lease_until"], sqlite_where=still_open, postgresql_where=still_open)
     op.create_table(
         "entries",
         sa.Column("seq", sequence, primary_key=True, autoincrement=True),
@@ -81,15 +84,17 @@ def upgrade() -> None:
         sa.Column("error", sa.Text),
         sa.Column("latency_ms", sa.Integer),
     )
-    op.create_index("entries_by_task", "entries", ["task_id"])
+    settled = sa.text("kind IN ('settle', 'expire', 'adjust')")
     op.create_index("entries_by_run", "entries", ["run_id"])
-    op.create_index("entries_by_time", "entries", ["organisation", "at"])
-    for name, columns, kinds in (
-        ("entries_by_send", ["send_id", "kind"], "'hold', 'settle', 'expire', 'adjust'"),
-        ("entries_one_closing", ["send_id"], "'settle', 'expire'"),
+    op.create_index(
+        "entries_by_time", "entries", ["organisation", "at"], sqlite_where=settled, postgresql_where=settled
+    )
+    for name, which in (
+        ("entries_one_closing", "kind IN ('settle', 'expire')"),
+        ("entries_one_adjustment", "kind = 'adjust'"),
     ):
-        where = sa.text(f"kind IN ({kinds})")
-        op.create_index(name, "entries", columns, unique=True, sqlite_where=where, postgresql_where=where)
+        where = sa.text(which)
+        op.create_index(name, "entries", ["send_id"], unique=True, sqlite_where=where, postgresql_where=where)
     op.create_table(
         "replies",
         sa.Column("organisation", sa.Text, primary_key=True),
@@ -99,6 +104,7 @@ def upgrade() -> None:
         sa.Column("send_id", sa.Text, nullable=False),
         sa.Column("model", sa.Text, nullable=False),
         sa.Column("payload_id", sa.Text, nullable=False),
+        sqlite_with_rowid=False,
     )
     op.create_table(
         "payloads",
@@ -111,7 +117,10 @@ def upgrade() -> None:
         sa.Column("created_at", sa.Text, nullable=False),
     )
     op.create_index("payloads_by_run", "payloads", ["run_id"])
-    op.create_index("payloads_by_subject", "payloads", ["organisation", "subject"])
+    named = sa.text("subject IS NOT NULL")
+    op.create_index(
+        "payloads_by_subject", "payloads", ["organisation", "subject"], sqlite_where=named, postgresql_where=named
+    )
     op.create_table(
         "tasks",
         sa.Column("task_id", sa.Text, primary_key=True),
