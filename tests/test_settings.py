@@ -26,6 +26,7 @@ VALUES = {
     "organisation": ("a", "b", "c", "d"),
     "zone": ("Europe/Berlin", "Asia/Tokyo", "America/Lima", "UTC"),
     "log_level": ("debug", "info", "error", "warning"),
+    "durability": ("power", "holds", "power", "holds"),
     "no_progress": ("true", "false", "true", "false"),
 }
 
@@ -127,6 +128,7 @@ def test_settings_are_frozen(load: Load):
         ("person", "a b", "letters, digits"),
         ("organisation", "x" * 101, "letters, digits"),
         ("log_level", "loud", "debug, info, warning, error"),
+        ("durability", "eternal", "holds, power"),
         ("no_progress", "perhaps", "true or false"),
         ("home", " ", "name a folder"),
         ("home", "~nobody-of-this-name/x", "write the whole path"),
