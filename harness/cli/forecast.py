@@ -10,12 +10,14 @@ from harness.budgets.reservations import Balance
 from harness.cli.output import counted, usd_text
 from harness.dialects.dialect import Dialect
 from harness.dialects.openai_chat import OpenAIChat
+from harness.exceptions import SpecificationInvalid
 from harness.json_values import Json
 from harness.models.catalogue import DialectName
 from harness.models.messages import ModelRequest
 from harness.models.prices import PricedModel
 from harness.routing.bindings import BindingsFile, read_bindings
 from harness.routing.decision import Decision, Target, decide
+from harness.workflow.capability_checks import capability_problems
 from harness.workflow.loading import LoadedWorkflow
 from harness.workflow.worst_case import Amount, NodeWorstCase, WorstCase, worst_case
 
@@ -117,6 +119,7 @@ async def forecast(
 
     Raises:
         PriceUnknown, RoleUnbound, NameUnknown: the run would be refused.
+        SpecificationInvalid: a bound model cannot do what a node asks of it.
     """
     catalogue = in_force.bindings.catalogue(harness.catalogue)
     workflow = loaded.spec.workflow
@@ -132,6 +135,9 @@ async def forecast(
         )
         return harness.prices.dearest(priced, input_tokens, output_tokens, now)
 
+    problems = capability_problems(loaded, decided)
+    if problems:
+        raise SpecificationInvalid(problems)
     worst = worst_case(loaded, decided, dearest, _body_bytes, values=values, items=items)
     balances = await _balances(harness, workflow, worst)
     return Forecast(workflow, worst, tuple(_cap(balance, worst) for balance in balances))

@@ -32,6 +32,7 @@ models:
     endpoint: scripted
     wire_name: scripted
     context_tokens: 8192
+    capabilities: [json_schema]
     price: {input_usd_per_million: 1, output_usd_per_million: 2, source: made up, checked: 2026-11-24}
 """
 REPLIES = "replies: [{text: Hello, usage: {input: 10, output: 5}}]\n"
