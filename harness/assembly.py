@@ -21,7 +21,7 @@ from harness.connections import EndpointConnections
 from harness.engines.embedded import LEASE_SECONDS, EmbeddedEngine
 from harness.engines.run_store import Run, RunStore, new_run_id
 from harness.engines.run_tasks import ended_task_of_run
-from harness.exceptions import ConfigurationInvalid, NameUnknown
+from harness.exceptions import BindingsChanged, ConfigurationInvalid, NameUnknown
 from harness.json_values import JsonObject
 from harness.ledger.hold_leases import HoldLeases
 from harness.ledger.money_store import MoneyStore
@@ -247,9 +247,15 @@ class Harness:
         path = self.project.bindings_path if self.project else None
         seed = read_bindings(path, self.catalogue) if path else BindingsFile()
         reason = f"seeded from {path.name}" if path else "nothing bound yet"
-        return await self.bindings.add(
-            self.organisation, seed, made_by=self.settings.person, reason=reason, replaces=None
-        )
+        try:
+            return await self.bindings.add(
+                self.organisation, seed, made_by=self.settings.person, reason=reason, replaces=None
+            )
+        except BindingsChanged:
+            # Another process came first; what it bound must not be undone by a seed.
+            current = await self.bindings.current(self.organisation)
+            assert current is not None
+            return current
 
     def _services_for(self, run: RunIdentity, on_event: OnRunEvent) -> NodeServices:
         ledger = SqlRunLedger(

@@ -1,6 +1,7 @@
 """Opens endpoints: dialect, transport, address and key. One of the few places that read a key from the environment."""
 
 from collections.abc import Mapping
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 from harness.dialects.dialect import Dialect
@@ -35,19 +36,21 @@ class EndpointConnections:
     async def open(self, target: Target) -> Connection:
         """See the port."""
         endpoint = target.endpoint
+        key = self._key(target.endpoint_name, endpoint)  # first: no server is started for a call that cannot be made
         return Connection(
             dialect=self._dialects[endpoint.dialect],
             transport=self._transport(target.endpoint_name, endpoint),
             base_url=await self._base_url(target),
-            api_key=self._key(target.endpoint_name, endpoint),
+            api_key=key,
         )
 
     async def close(self) -> None:
         """Close transports and end local servers; idempotent."""
         transports, self._transports = list(self._transports.values()), {}
-        for transport in transports:
-            await transport.close()
-        await self._local_models.close()
+        async with AsyncExitStack() as closing:  # each is closed, also when another cannot be
+            closing.push_async_callback(self._local_models.close)
+            for transport in transports:
+                closing.push_async_callback(transport.close)
 
     def _transport(self, name: str, endpoint: Endpoint) -> Transport:
         # By its content too: an endpoint that was bound anew under its old name is another one.

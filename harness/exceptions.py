@@ -30,6 +30,7 @@ HarnessError
     └── LimitOfRunReached       steps, visits or time of one run
 """
 
+import json
 from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
@@ -177,7 +178,7 @@ class PriceUnknown(MoneyError):
     def __str__(self) -> str:
         return (
             f"no price is known for {self.model!r}, so it was not called. If you know it, add to {self.overrides_file}:\n"
-            f"  {self.model}: {{input_usd_per_million: 0.00, output_usd_per_million: 0.00, "
+            f"  {json.dumps(self.model)}: {{input_usd_per_million: 0.00, output_usd_per_million: 0.00, "
             "source: https://..., checked: YYYY-MM-DD}"
         )
 

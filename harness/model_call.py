@@ -5,19 +5,19 @@ provider. It knows no vendor, no database and no workflow: dialects, stores and 
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import ROUND_CEILING, Decimal
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 from harness.budgets.limits import Charge
 from harness.budgets.reservations import input_tokens_bound
 from harness.dialects.dialect import Dialect
 from harness.dialects.transport import Transport
 from harness.dialects.wire import WireRequest, WireResponse
-from harness.exceptions import Broken, BudgetExceeded, ProviderError
+from harness.exceptions import Broken, BudgetExceeded, HoldClosed, ProviderError
 from harness.json_values import digest_of
 from harness.ledger.entries import CallContext, Journalled, Send, Settlement
 from harness.ledger.hold_leases import HoldLeases
@@ -26,8 +26,7 @@ from harness.models.messages import ModelReply, ModelRequest, ReplyEnd, StreamEv
 from harness.models.prices import PriceBook, PricedModel, PricedUsage, nano_usd, usd
 from harness.models.usage import Usage
 from harness.routing.decision import Decision, Target
-
-_T = TypeVar("_T")
+from ontology.exceptions import DatabaseUnavailable
 
 OnEvent = Callable[[StreamEvent], None]
 
@@ -186,16 +185,13 @@ class ModelCall:
             return await self._hold_once(send)
 
     async def _hold_once(self, send: Send) -> Journalled | None:
-        holding = asyncio.ensure_future(
-            self._money.hold(send, at=self._clock(), lease_seconds=self._leases.lease_seconds)
-        )
         try:
-            return await asyncio.shield(holding)
+            return await self._money.hold(send, at=self._clock(), lease_seconds=self._leases.lease_seconds)
         except asyncio.CancelledError:
-            # The hold may be written all the same; nothing was sent for it, so it costs nothing.
-            with suppress(BudgetExceeded):
-                if await _to_its_end(holding) is None:
-                    await _to_its_end(self._money.settle(send, self._unsent()))
+            # The hold is written all the same; nothing was sent for it, so it costs nothing. The store does what it
+            # is told in order, so this finds it, or finds that it was refused.
+            with suppress(HoldClosed, DatabaseUnavailable):
+                await self._money.settle(send, self._unsent())
             raise
 
     async def _send_and_settle(
@@ -206,14 +202,16 @@ class ModelCall:
             reply = await _send(connection, wire, send.endpoint, on_event)
             settlement = self._answered(send, priced, reply, began)
         except ProviderError as error:
-            await _to_its_end(self._money.settle(send, self._failed(send, error, began)))
+            _hide_key(error, connection.api_key)
+            await self._money.settle(send, self._failed(send, error, began))
             raise
         except BaseException:
             # Cancelled, or a fault of ours: the request may have reached the provider.
             interrupted = Broken(send.endpoint, "the caller went away before the answer")
-            await _to_its_end(self._money.settle(send, self._failed(send, interrupted, began)))
+            await self._money.settle(send, self._failed(send, interrupted, began))
             raise
-        await _to_its_end(self._money.settle(send, settlement))
+        # A caller that is cancelled from here on hears of it at once; the settlement is written all the same.
+        await self._money.settle(send, settlement)
         return reply, settlement.charge
 
     def _answered(self, send: Send, priced: "_Priced", reply: ModelReply, began: float) -> Settlement:
@@ -281,20 +279,11 @@ class _Priced:
         return self.prices.price(self.model, usage, self.at)
 
 
-async def _to_its_end(work: Awaitable[_T]) -> _T:
-    """Wait for work with money until it is done; a caller that is cancelled meanwhile hears of it only then."""
-    task = asyncio.ensure_future(work)
-    cancelled: asyncio.CancelledError | None = None
-    while not task.done():
-        try:
-            await asyncio.wait({task})
-        except asyncio.CancelledError as error:
-            cancelled = error
-    if cancelled is None:
-        return task.result()
-    if not task.cancelled() and (failure := task.exception()):
-        raise cancelled from failure
-    raise cancelled
+def _hide_key(error: ProviderError, api_key: str | None) -> None:
+    """Take the key out of a provider's words; some repeat it when they refuse it."""
+    if api_key and api_key in error.message:
+        error.message = error.message.replace(api_key, "[redacted]")
+        error.args = (error.endpoint, error.message)
 
 
 def _replayed(known: Journalled) -> Answer:

@@ -49,7 +49,9 @@ class HoldLeases:
         while self._in_flight:
             # A database that is gone for a moment must not end the renewing: there are two more chances in a lease.
             with suppress(DatabaseUnavailable):
-                until = self._clock() + timedelta(seconds=self.lease_seconds)
+                # One moment for both, so that a clock that jumps in between ends no lease that was just renewed.
+                now = self._clock()
+                until = now + timedelta(seconds=self.lease_seconds)
                 await self._money.renew(sorted(self._in_flight), lease_until=until)
-                await self._money.expire(at=self._clock())
+                await self._money.expire(at=now)
             await asyncio.sleep(self.lease_seconds / 3)

@@ -71,7 +71,10 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class SettledSend:
-    """One send of a run that is over: what was asked, whom, and the class of its failure where it failed."""
+    """One send of a run that is over: what was asked, whom, and the class of its failure where it failed.
+
+    A send whose process went away failed with "HoldExpired", until its late answer says otherwise.
+    """
 
     call_id: str
     model: str

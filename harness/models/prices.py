@@ -204,7 +204,7 @@ def read_price_overrides(path: Path) -> PriceBook:
     except YamlInvalid as error:
         raise SpecificationInvalid(error.problems) from error
     try:
-        found = _Overrides.model_validate(document.value or {})
+        found = _Overrides.model_validate({} if document.value is None else document.value)
     except ValidationError as error:
         raise SpecificationInvalid(validation_problems(document, error, PriceOverride)) from error
     return PriceBook(found.root, str(path))

@@ -44,7 +44,7 @@ class BindingStore(Protocol):
         """Make a new version, in force at once.
 
         Args:
-            replaces: the version it was made from.
+            replaces: the version it was made from; None where there was none yet.
 
         Raises:
             BindingsChanged: another version came in between; nothing was written.

@@ -34,8 +34,8 @@ class Binding(_Value):
 
     role: str = Field(min_length=1)
     model: str = Field(min_length=1)
-    workflow: str | None = None
-    node: str | None = None
+    workflow: str | None = Field(default=None, min_length=1)
+    node: str | None = Field(default=None, min_length=1)
     fallback: tuple[str, ...] = ()
 
     @model_validator(mode="after")
@@ -109,9 +109,11 @@ def unknown_model_problems(document: YamlDocument | None, bindings: BindingsFile
     catalogue = bindings.catalogue(builtin)
     problems: list[str] = []
     for place, binding in enumerate(bindings.bindings):
-        unknown = [name for name in (binding.model, *binding.fallback) if name not in catalogue.models]
-        key = ("bindings", place, "model")
-        problems.extend(_unknown(document, key, "model", name, catalogue.models) for name in unknown)
+        named: list[tuple[tuple[str | int, ...], str]] = [(("model",), binding.model)]
+        named += [(("fallback", number), name) for number, name in enumerate(binding.fallback)]
+        for key, name in named:
+            if name not in catalogue.models:
+                problems.append(_unknown(document, ("bindings", place, *key), "model", name, catalogue.models))
     for name, model in bindings.models.items():
         if model.endpoint not in catalogue.endpoints:
             key = ("models", name, "endpoint")
@@ -131,7 +133,7 @@ def read_bindings(path: Path, builtin: Catalogue) -> BindingsFile:
     except YamlInvalid as error:
         raise SpecificationInvalid(error.problems) from error
     try:
-        bindings = BindingsFile.model_validate(document.value)
+        bindings = BindingsFile.model_validate({} if document.value is None else document.value)
     except ValidationError as error:
         raise SpecificationInvalid(validation_problems(document, error, BindingsFile)) from error
     problems = unknown_model_problems(document, bindings, builtin)

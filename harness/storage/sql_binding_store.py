@@ -86,8 +86,8 @@ def _add(
     while True:
         newest = yield from _newest(organisation, 0)
         current: int = newest[0] if newest else 0
-        if replaces is not None and replaces != current:
-            raise BindingsChanged(replaces, current)
+        if (replaces or 0) != current:
+            raise BindingsChanged(replaces or 0, current)
         made = yield Statement(
             f"INSERT INTO binding_versions ({_COLUMNS}) "
             "SELECT (SELECT COALESCE(MAX(version), 0) + 1 FROM binding_versions), "

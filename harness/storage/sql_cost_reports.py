@@ -16,6 +16,8 @@ _ESTIMATED = (
     "CASE WHEN e.estimated = 1 AND NOT (e.kind = 'expire' AND EXISTS (SELECT 1 FROM entries a "
     "WHERE a.send_id = e.send_id AND a.kind = 'adjust' AND a.estimated = 0)) THEN e.nano_usd ELSE 0 END"
 )
+# An expired send was not answered, unless its late answer says so.
+_ERROR = "CASE WHEN e.kind = 'expire' AND a.send_id IS NULL THEN 'HoldExpired' ELSE COALESCE(a.error, e.error) END"
 _CLOSED = "kind IN ('settle', 'expire', 'adjust')"
 _TOKENS = "COALESCE(SUM(calls), 0), COALESCE(SUM(input_tokens), 0), COALESCE(SUM(output_tokens), 0)"
 _SUMS = f"{_TOKENS}, COALESCE(SUM(nano_usd), 0), COALESCE(SUM(estimated_nano_usd), 0)"
@@ -84,8 +86,10 @@ class SqlCostReports:
     def run_sends(self, organisation: str, run_id: str) -> tuple[SettledSend, ...]:
         """See the port."""
         rows = self._read(
-            "SELECT call_id, model, error FROM entries WHERE organisation = :organisation AND run_id = :run_id "
-            "AND kind IN ('settle', 'expire') ORDER BY seq",
+            f"SELECT e.call_id, e.model, {_ERROR} FROM entries e "
+            "LEFT JOIN entries a ON a.send_id = e.send_id AND a.kind = 'adjust' "
+            "WHERE e.organisation = :organisation AND e.run_id = :run_id AND e.kind IN ('settle', 'expire') "
+            "ORDER BY e.seq",
             {"organisation": organisation, "run_id": run_id},
         )
         return tuple(SettledSend(*row) for row in rows)

@@ -58,6 +58,7 @@ def test_borders_are_where_the_local_date_changes(moment, zone):
         ("Europe/Berlin", (2026, 10, 25), 25),
         ("Europe/Berlin", (2026, 6, 1), 24),
         ("America/Sao_Paulo", (2018, 11, 4), 23),  # without a midnight
+        ("Asia/Beirut", (2022, 3, 27), 23),
         ("America/Havana", (2026, 11, 1), 25),  # with two
         ("Australia/Lord_Howe", (2026, 4, 5), 24.5),
         ("Pacific/Apia", (2011, 12, 29), 24),  # the 30th never came

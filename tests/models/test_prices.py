@@ -261,16 +261,19 @@ GENAI = [
 ]  # fmt: skip
 
 
+def up_to(most):
+    """A number up to this one, and often itself: the corners are where a bound is passed."""
+    return st.just(most) | st.just(0) | st.integers(0, most)
+
+
 @st.composite
 def splits(draw, most=400_000):
     """A bound and a usage within it, split in any way between cache, fresh input, reasoning and words."""
     bound_in, bound_out = draw(st.integers(0, most)), draw(st.integers(0, most))
-    used_in, used_out = draw(st.integers(0, bound_in)), draw(st.integers(0, bound_out))
-    read = draw(st.integers(0, used_in))
-    write = draw(st.integers(0, used_in - read))
-    return (bound_in, bound_out), Usage(
-        used_in, used_out, read, write, draw(st.integers(0, write)), draw(st.integers(0, used_out))
-    )
+    used_in, used_out = draw(up_to(bound_in)), draw(up_to(bound_out))
+    read = draw(up_to(used_in))
+    write = draw(up_to(used_in - read))
+    return (bound_in, bound_out), Usage(used_in, used_out, read, write, draw(up_to(write)), draw(up_to(used_out)))
 
 
 @given(rates.filter(bool), rates, cached_rates, cached_rates, splits())

