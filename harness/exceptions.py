@@ -178,7 +178,7 @@ class PriceUnknown(MoneyError):
     def __str__(self) -> str:
         return (
             f"no price is known for {self.model!r}, so it was not called. If you know it, add to {self.overrides_file}:\n"
-            f"  {json.dumps(self.model)}: {{input_usd_per_million: 0.00, output_usd_per_million: 0.00, "
+            f"{json.dumps(self.model)}: {{input_usd_per_million: 0.00, output_usd_per_million: 0.00, "
             "source: https://..., checked: YYYY-MM-DD}"
         )
 

@@ -16,7 +16,7 @@ from harness.budgets.limits import Charge
 from harness.budgets.reservations import input_tokens_bound
 from harness.dialects.dialect import Dialect
 from harness.dialects.transport import Transport
-from harness.dialects.wire import WireRequest, WireResponse
+from harness.dialects.wire import WireRequest
 from harness.exceptions import Broken, BudgetExceeded, HoldClosed, ProviderError
 from harness.json_values import digest_of
 from harness.ledger.entries import CallContext, Journalled, Send, Settlement
@@ -122,7 +122,7 @@ class ModelCall:
             BudgetExceeded, PriceUnknown, RoleUnbound: nothing was sent.
             ProviderError: of the last target, when all failed.
         """
-        digest = digest_of(request.model_dump(mode="json"))
+        digest = _digest_of(request)
         if resumed and (known := await self._money.journalled(context.organisation, context.call_id, digest)):
             return _replayed(known)
         decision = await self._router.route(context)
@@ -279,6 +279,16 @@ class _Priced:
         return self.prices.price(self.model, usage, self.at)
 
 
+def _digest_of(request: ModelRequest) -> str:
+    """What is asked, as the journal knows it.
+
+    What is left empty is left out, so that a field that a later version adds
+    does not change the digest of what an earlier one asked.
+    """
+    asked = request.model_dump(mode="json", exclude_none=True)
+    return digest_of({name: value for name, value in asked.items() if value != []})
+
+
 def _hide_key(error: ProviderError, api_key: str | None) -> None:
     """Take the key out of a provider's words; some repeat it when they refuse it."""
     if api_key and api_key in error.message:
@@ -316,8 +326,7 @@ async def _send_streamed(
 ) -> ModelReply:
     async with connection.transport.stream(wire) as stream:
         if not 200 <= stream.status < 300:  # noqa: PLR2004
-            body = b"".join([chunk async for chunk in stream.chunks()])
-            raise connection.dialect.error(WireResponse(stream.status, stream.headers, body), endpoint_name)
+            raise connection.dialect.error(await stream.response(), endpoint_name)
         decoder = connection.dialect.stream_decoder(endpoint_name, stream.headers)
         async for chunk in stream.chunks():
             for event in decoder.feed(chunk):

@@ -72,7 +72,7 @@ def test_scripted_replies_are_read_from_the_projects_folder(connections, tmp_pat
 
 
 def test_scripted_replies_that_are_not_there_are_refused_by_their_path(connections, tmp_path):
-    with pytest.raises(SpecificationInvalid, match="nowhere.yaml"):
+    with pytest.raises(SpecificationInvalid, match=r"nowhere\.yaml"):
         opened(connections, target(scripted_replies="nowhere.yaml"))
 
 

@@ -31,7 +31,7 @@ def query(
     """Show the entities that fit a pattern, with their links.
 
     'Package' is every package; 'Package name=requests ~http' one of that name in whose text that word stands;
-    'Package ->has_license License spdx=MIT' those that a link leads from, '<-' those that it leads to; '*' is any type.
+    'Package ->has_licence License spdx=MIT' those that a link leads from, '<-' those that it leads to; '*' is any type.
     """
     context = context_of(ctx)
 

@@ -5,13 +5,14 @@ printed for people is made visible here. What is printed is the commands' own.
 """
 
 import json
+import os
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, is_dataclass
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, cast
+from typing import IO, Any, cast
 
 from rich.console import Console
 from rich.table import Table
@@ -66,8 +67,11 @@ class Output:
 
     def event(self, value: object) -> None:
         """One JSON object on a line of its own, written at once, so that a reader of the stream can follow."""
-        sys.stdout.write(json_line(value) + "\n")
-        sys.stdout.flush()
+        try:
+            sys.stdout.write(json_line(value) + "\n")
+            sys.stdout.flush()
+        except BrokenPipeError:
+            _unheard(sys.stdout)
 
     def text(self, text: str) -> None:
         """Data as text for people, in the terminal's own wrapping."""
@@ -115,8 +119,21 @@ def time_text(at: datetime | None) -> str:
     return at.astimezone().strftime("%Y-%m-%d %H:%M:%S") if at else "-"
 
 
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """A reader that went away (`| head -1`) stops nothing: a run goes on to its own exit code."""
+        _unheard(self.file)
+
+
+def _unheard(stream: IO[str]) -> None:
+    """Let what is still written to a stream without a reader go nowhere."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
+
+
 def _console(*, stderr: bool) -> Console:
-    console = Console(stderr=stderr, highlight=False, markup=False, emoji=False)
+    console = _Console(stderr=stderr, highlight=False, markup=False, emoji=False)
     if not console.is_terminal:
         # A file or a pipe has no width: nothing that a program greps for may be broken over two lines.
         console.width = _UNBOUNDED_WIDTH

@@ -109,10 +109,7 @@ class _Ordering:
     def __init__(self, graph: Graph) -> None:
         self._graph = graph
         self._dominators = _dominators(graph)
-        self._ahead = {
-            node: _closure({node}, lambda each: graph.successors(each) - self._dominators[each]) - {node}
-            for node in graph.reachable
-        }
+        self._ahead: dict[str, frozenset[str]] = {}
         self._found: set[Pair] = set()
         self._beside: set[tuple[str, str]] = set()
         self._seen: set[tuple[str, str, bool]] = set()
@@ -170,7 +167,14 @@ class _Ordering:
                 self._beside.add((start, target))
 
     def _precedes(self, one: str, other: str) -> bool:
-        return other in self._ahead[one] and one not in self._ahead[other]
+        return other in self._ahead_of(one) and one not in self._ahead_of(other)
+
+    def _ahead_of(self, node: str) -> frozenset[str]:
+        """The nodes that a path without closed loops leads to; found when asked for, most graphs ask for few."""
+        if node not in self._ahead:
+            forward = _closure({node}, lambda each: self._graph.successors(each) - self._dominators[each])
+            self._ahead[node] = forward - {node}
+        return self._ahead[node]
 
     def _spread_rounds(self) -> None:
         """Two rounds beside each other are ordered by nothing."""
@@ -213,6 +217,22 @@ def _sources(graph: Graph) -> dict[str, set[str]]:
     return sources
 
 
+def _forward(graph: Graph) -> list[str]:
+    """The nodes that can be reached, each before those it leads to, loops left aside (reverse postorder)."""
+    finished: dict[str, None] = {}
+    entered: set[str] = set()
+    waiting = sorted(graph.starts)
+    while waiting:
+        node = waiting[-1]
+        fresh = [] if node in entered else sorted(graph.successors(node) - entered)
+        entered.add(node)
+        if fresh:
+            waiting += fresh
+        else:
+            finished.setdefault(waiting.pop())
+    return [*reversed(finished)]
+
+
 def _dominators(graph: Graph) -> dict[str, frozenset[str]]:
     """For each node that can be reached, the nodes that every way to it passes, itself among them.
 
@@ -220,10 +240,11 @@ def _dominators(graph: Graph) -> dict[str, frozenset[str]]:
     """
     sources = _sources(graph)
     dominators = {node: frozenset({node}) if node in graph.starts else graph.reachable for node in graph.reachable}
+    order = [node for node in _forward(graph) if node not in graph.starts]
     changed = True
     while changed:
         changed = False
-        for node in graph.reachable - graph.starts:
+        for node in order:
             passed = graph.reachable.intersection(*(dominators[source] for source in sources[node])) | {node}
             if passed != dominators[node]:
                 dominators[node] = passed

