@@ -128,6 +128,7 @@ class BudgetExceeded(MoneyError):
         unit: "usd", "tokens" or "calls"; the four amounts are in it.
         held: reserved by calls in flight, so that waiting may help when it is above zero.
         resets_at: when the period ends; None for a limit without a period.
+        period: "day", "week", "month" or "none".
     """
 
     def __init__(
@@ -139,8 +140,9 @@ class BudgetExceeded(MoneyError):
         held: Decimal,
         requested: Decimal,
         resets_at: datetime | None,
+        period: str = "week",
     ) -> None:
-        super().__init__(scope, unit, limit, spent, held, requested, resets_at)
+        super().__init__(scope, unit, limit, spent, held, requested, resets_at, period)
         self.scope = scope
         self.unit = unit
         self.limit = limit
@@ -148,6 +150,7 @@ class BudgetExceeded(MoneyError):
         self.held = held
         self.requested = requested
         self.resets_at = resets_at
+        self.period = period
 
     @property
     def busy(self) -> bool:
@@ -163,7 +166,8 @@ class BudgetExceeded(MoneyError):
         until = f"resets {self.resets_at.isoformat()}" if self.resets_at else "it does not reset"
         return (
             f"budget of {self.scope}: limit {self.limit} {self.unit}, spent {self.spent}, held {self.held}, "
-            f"asked {self.requested}; {until}. Raise it: `harness budget set {self.scope} AMOUNT`"
+            f"asked {self.requested}; {until}. "
+            f"Raise it: `harness budget set {self.scope} AMOUNT --unit {self.unit} --per {self.period}`"
         )
 
 

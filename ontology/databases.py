@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, make_url
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from ontology.exceptions import DatabaseTooNew, DatabaseUnavailable, UnsafeSQLite
 
@@ -103,10 +103,14 @@ def upgrade(engine: Engine, migrations: Migrations) -> None:
 
 
 def _current_revision(engine: Engine, version_table: str) -> str | None:
-    with engine.connect() as connection:
-        if not inspect(connection).has_table(version_table):
-            return None
-        return connection.exec_driver_sql(f"SELECT version_num FROM {version_table}").scalar()
+    try:
+        with engine.connect() as connection:
+            if not inspect(connection).has_table(version_table):
+                return None
+            return connection.exec_driver_sql(f"SELECT version_num FROM {version_table}").scalar()
+    except DBAPIError as error:
+        reason = str(error.orig).strip() or "it does not answer"
+        raise DatabaseUnavailable(engine.url.render_as_string(), reason) from error
 
 
 def _open_postgres(url: URL, schema: str | None) -> Engine:

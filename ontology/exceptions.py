@@ -68,7 +68,9 @@ class DatabaseUnavailable(DatabaseError):
         self.reason = reason
 
     def __str__(self) -> str:
-        return f"{self.url}: {self.reason.strip()}; look for another process that holds it, then try again"
+        damaged = "not a database" in self.reason or "malformed" in self.reason
+        remedy = "restore a backup of it" if damaged else "look for another process that holds it, then try again"
+        return f"{self.url}: {self.reason.strip()}; {remedy}"
 
 
 class YamlInvalid(OntologyError):

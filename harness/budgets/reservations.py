@@ -46,6 +46,7 @@ def _exceeded(balance: Balance, requested: int) -> BudgetExceeded:
         shown_amount(balance.held, unit),
         shown_amount(requested, unit),
         balance.span.ends_at,
+        balance.limit.period.value,
     )
 
 

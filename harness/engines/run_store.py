@@ -127,7 +127,7 @@ class RunStore(Protocol):
         ...
 
     async def expired(self) -> Sequence[Run]:
-        """Running ones whose lease has ended, the longest expired first."""
+        """Runs whose process is gone, the longest first: the lease has ended, or the run was recorded and never started."""
         ...
 
     async def spec(self, run_id: str) -> Json:

@@ -3,6 +3,7 @@
 Every method is one transaction; a method that raises has written nothing, and one whose caller is cancelled is done
 all the same. `hold` is on the disk before it returns
 (a power cut cannot forget a send that may be billed); the others may be lost by a power cut, never by a crash.
+What one caller hands over is done in that order, also what it was cancelled while waiting for.
 """
 
 from collections.abc import Sequence

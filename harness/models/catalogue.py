@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from importlib.resources import files
 from typing import Self
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -60,9 +61,12 @@ class Endpoint(_Fact):
     @field_validator("base_url")
     @classmethod
     def _http(cls, value: str | None) -> str | None:
-        if value is not None and not value.startswith(("http://", "https://")):
-            raise ValueError("base_url starts with http:// or https://")
-        return value.rstrip("/") if value else value
+        if value is None:
+            return None
+        parts = urlsplit(value)
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise ValueError("base_url is http:// or https:// and a host, such as http://127.0.0.1:8000/v1")
+        return value.rstrip("/")
 
 
 class Capability(StrEnum):

@@ -23,8 +23,14 @@ class Usage:
 
     @property
     def known(self) -> bool:
-        """Whether the provider reported both sides."""
-        return self.input_tokens is not None and self.output_tokens is not None
+        """Whether the provider reported both sides, and parts that are no larger than their whole.
+
+        A report that contradicts itself is as good as none: it can neither be priced nor be believed.
+        """
+        if self.input_tokens is None or self.output_tokens is None:
+            return False
+        cached = (self.cache_read_tokens or 0) + (self.cache_write_tokens or 0)
+        return cached <= self.input_tokens and (self.reasoning_tokens or 0) <= self.output_tokens
 
     @property
     def total_tokens(self) -> int:

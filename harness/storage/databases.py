@@ -75,6 +75,8 @@ class Databases:
 
     def _open(self, name: str) -> Engine:
         if self._url is None:
+            # It holds people's texts, so it is theirs alone. A folder that is there already keeps its rights.
+            self._home.mkdir(mode=0o700, parents=True, exist_ok=True)
             engine = open_database(
                 sqlite_url(self._home / f"{name}.db"), synchronous="FULL" if self._power_safe else "NORMAL"
             )

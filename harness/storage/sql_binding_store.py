@@ -4,7 +4,9 @@ import json
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from harness.exceptions import BindingsChanged
+from pydantic import ValidationError
+
+from harness.exceptions import BindingsChanged, SpecificationInvalid
 from harness.routing.binding_store import BindingVersion
 from harness.routing.bindings import BindingsFile
 from harness.storage.money_rows import read_time, stored_time
@@ -109,10 +111,20 @@ def _add(
 
 
 def _from_row(row: Row) -> BindingVersion:
+    try:
+        bindings = BindingsFile.model_validate(json.loads(row[2]))
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place = ".".join(map(str, first["loc"]))
+        raise SpecificationInvalid(
+            [
+                f"stored bindings, version {row[0]}: {place}: {first['msg']}; it was written by another version of the harness"
+            ]
+        ) from error
     return BindingVersion(
         version=row[0],
         organisation=row[1],
-        bindings=BindingsFile.model_validate(json.loads(row[2])),
+        bindings=bindings,
         made_by=row[3],
         made_at=read_time(row[4]),
         reason=row[5],

@@ -18,6 +18,8 @@ from harness.storage.payloads import Payload, PayloadScope, insert_payloads, rea
 from harness.storage.transactions import Operation, Row, Statement, TransactionWriter
 
 _JSON = CheckpointSerializer()  # one format for all payloads; of no type but plain JSON here
+# Whoever records a run starts it at once; after this long their process is gone.
+_TIME_TO_START = timedelta(seconds=30)
 _ALIKE_AMONG = 500  # the newest runs, to suggest one of
 
 
@@ -130,8 +132,14 @@ class SqlRunStore(RunStore):
     async def expired(self) -> Sequence[Run]:
         def operation() -> Operation[Sequence[Run]]:
             rows = yield Statement(
-                f"{_SELECT} AND runs.status = 'running' AND runs.lease_until <= :now ORDER BY runs.lease_until",
-                {"organisation": self._organisation, "now": _text(self._clock())},
+                f"{_SELECT} AND (runs.status = 'running' AND runs.lease_until <= :now "
+                "OR runs.status = 'pending' AND runs.created_at <= :never_started) "
+                "ORDER BY COALESCE(runs.lease_until, runs.created_at)",
+                {
+                    "organisation": self._organisation,
+                    "now": _text(self._clock()),
+                    "never_started": _text(self._clock() - _TIME_TO_START),
+                },
             )
             return [_run(row) for row in rows]
 

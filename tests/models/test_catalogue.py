@@ -145,3 +145,11 @@ def test_a_model_that_cannot_be_meant_is_refused(wrong):
 @pytest.mark.parametrize("wire_name", ["qwen:7b", "org/model;v=1", "a b", "@cf/meta/llama-3"])
 def test_a_wire_name_is_never_split(wire_name):
     assert a_model(wire_name=wire_name).wire_name == wire_name
+
+
+@pytest.mark.parametrize("address", ["http://", "https:///v1", "ftp://host/v1", "host:8000", ""])
+def test_an_address_without_a_host_is_refused_and_a_good_one_is_read_back(address):
+    with pytest.raises(ValidationError, match="and a host"):
+        Endpoint(base_url=address)
+    kept = Endpoint(base_url="http://127.0.0.1:8000/v1/")
+    assert Endpoint.model_validate_json(kept.model_dump_json()) == kept

@@ -76,7 +76,7 @@ def test_a_model_without_a_price_is_refused_with_the_line_to_add_and_nothing_is_
             said = str(refused.error)
             assert "add to " in said
             assert "prices.yaml" in said
-            assert "served: {input_usd_per_million:" in said
+            assert '"served": {input_usd_per_million:' in said
             assert harness.reports.run_costs("default", refused.run.run_id).calls == 0
         assert scripted.home.rows("money", "SELECT COUNT(*) FROM entries") == [(0,)]
 

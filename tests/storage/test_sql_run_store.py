@@ -102,6 +102,19 @@ def test_a_live_lease_keeps_others_out_and_an_ended_one_is_taken(store, clock):
     asyncio.run(drive())
 
 
+def test_a_run_that_was_recorded_and_never_started_has_lost_its_process(store, clock):
+    async def drive():
+        run = await store.record(NEW)
+        clock.advance(29)
+        assert await store.expired() == []
+        clock.advance(1)
+        assert [each.run_id for each in await store.expired()] == [run.run_id]
+        await store.claim(run.run_id, owner="one", lease_seconds=30)
+        assert await store.expired() == []
+
+    asyncio.run(drive())
+
+
 def test_an_ended_lease_can_be_renewed_while_nobody_took_it(store, clock):
     async def drive():
         run_id = (await store.record(NEW)).run_id
