@@ -1,6 +1,6 @@
 """A connection of SQLAlchemy's pool, used by its driver alone.
 
-For statements so small that SQLAlchemy's own work on each (0.1 ms) would be most of their cost. They are raw SQL with
+For statements so small that SQLAlchemy's own work on each would be half of their cost. They are raw SQL with
 `:name` parameters, the same on both databases; drivers' errors are turned into the package's here.
 """
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false

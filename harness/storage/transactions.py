@@ -1,11 +1,11 @@
 """One writer a database in a process: a thread that commits operations in groups.
 
-An operation is a generator that yields one `Statement` at a time and is sent its rows; so the same generator runs
-here, in a plain loop, and under a scheduler that interleaves clients in tests. It reads before it writes: one that
+An operation is a generator that yields one `Statement` at a time and is sent its rows; so the same generator can
+run here, in a plain loop, and under a scheduler that interleaves clients. It reads before it writes: one that
 raises must not have written anything, because its group is committed all the same.
 
-Statements are raw SQL, run by the driver of a connection from SQLAlchemy's pool: through SQLAlchemy Core a hold and
-its settlement cost ten times what they cost the driver (0.62 ms against 0.063).
+Statements are raw SQL, run by the driver of a connection from SQLAlchemy's pool: by SQLAlchemy's
+`exec_driver_sql` a hold and its settlement on three limits took 1.2 ms CPU, by the driver 0.6.
 """
 
 import asyncio

@@ -40,8 +40,8 @@ class ValueType(StrEnum):
 class Reducer(StrEnum):
     """How writes to a key that several nodes write come together.
 
-    `append` joins lists in the order of the graph, `merge` joins mappings (a later key wins), `add` sums numbers,
-    `last` keeps the last write in the order of the graph.
+    `append` joins lists, `merge` joins mappings (a later key wins), `add` sums numbers, `last` keeps the last write.
+    What is later is told by the step and, within a step, by the nodes' names; never by which finished first.
     """
 
     APPEND = "append"
