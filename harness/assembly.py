@@ -42,8 +42,8 @@ from harness.storage.sql_money_store import SqlMoneyStore
 from harness.storage.sql_run_ledger import LedgerOfRun, SqlRunLedger
 from harness.storage.sql_run_store import SqlRunStore
 from harness.workflow.events import OnRunEvent
-from harness.workflow.findings import FindingsStore
-from harness.workflow.node_services import NodeServices, RunIdentity
+from harness.workflow.nodes.findings import FindingsStore
+from harness.workflow.nodes.node_services import NodeServices, RunIdentity
 from harness.workflow.spec import WorkflowSpec
 from harness.workflow.state_values import value_at
 from memory import MemoryStore

@@ -11,7 +11,7 @@ import anyio.to_thread
 
 from harness.exceptions import FindingRefused
 from harness.json_values import Json
-from harness.workflow.findings import EntityFinding, Findings, FoundBy, LinkFinding, RecordFinding, Remembered
+from harness.workflow.nodes.findings import EntityFinding, Findings, FoundBy, LinkFinding, RecordFinding, Remembered
 from memory import Kind, MemoryStore, MemoryStoreError, NewRecord, Scope, Trust
 from memory import Provenance as RecordProvenance
 from memory.record_store import Outcome
@@ -36,7 +36,7 @@ _ATTEMPTS = 5
 
 
 class FindingsInMemory:
-    """Implements `harness.workflow.findings.FindingsStore`."""
+    """Implements `harness.workflow.nodes.findings.FindingsStore`."""
 
     def __init__(self, schema: Schema, entities: EntityStore, memory: MemoryStore) -> None:
         self._schema = schema

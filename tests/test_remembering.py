@@ -7,7 +7,7 @@ import pytest
 
 from harness.exceptions import FindingRefused
 from harness.remembering import FindingsInMemory
-from harness.workflow.findings import Findings, FoundBy, Remembered
+from harness.workflow.nodes.findings import Findings, FoundBy, Remembered
 from memory.exceptions import TextRefused, WriteConflict
 from tests.must_hold.conftest import empty_home, home, scripted
 

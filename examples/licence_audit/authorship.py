@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from pydantic import BaseModel, ConfigDict
 
-from harness.workflow.node_context import ModelAnswer
+from harness.workflow.nodes.node_context import ModelAnswer
 
 from .checks import Doubt
 from .excerpts import Question

@@ -7,8 +7,8 @@ accepted is remembered as open, without a licence.
 import hashlib
 from collections.abc import Iterator, Sequence
 
-from harness.workflow.findings import EntityFinding, Findings, LinkFinding, RecordFinding
-from harness.workflow.node_context import NodeContext
+from harness.workflow.nodes.findings import EntityFinding, Findings, LinkFinding, RecordFinding
+from harness.workflow.nodes.node_context import NodeContext
 
 from .authorship import Author, authors_of
 from .checks import Check, Doubt

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from harness.workflow.node_context import BudgetUse, NodeContext, RunCosts
+from harness.workflow.nodes.node_context import BudgetUse, NodeContext, RunCosts
 
 from .authorship import Author, authors_of
 from .checks import Check, Doubt, Verdict

@@ -17,7 +17,7 @@ from harness.models.messages import ModelRequest
 from harness.models.prices import PricedModel
 from harness.routing.bindings import BindingsFile, read_bindings
 from harness.routing.decision import Decision, Target, decide
-from harness.workflow.capability_checks import capability_problems
+from harness.workflow.checking.capability_checks import capability_problems
 from harness.workflow.loading import LoadedWorkflow
 from harness.workflow.worst_case import Amount, NodeWorstCase, WorstCase, worst_case
 

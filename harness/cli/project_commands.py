@@ -20,7 +20,7 @@ from harness.models.prices import read_price_overrides
 from harness.project import Project
 from harness.routing.bindings import read_bindings
 from harness.templates.new_project import write_project
-from harness.workflow.checks import check as check_workflow
+from harness.workflow.checking.checks import check as check_workflow
 from harness.workflow.loading import LoadedWorkflow, load_workflow
 from ontology import load_schema
 from ontology.exceptions import YamlInvalid

@@ -17,7 +17,7 @@ from harness.engines.embedded import RunOrder
 from harness.engines.run_store import Run
 from harness.exceptions import HarnessError
 from harness.json_values import JsonObject
-from harness.workflow.checks import require_valid
+from harness.workflow.checking.checks import require_valid
 from harness.workflow.loading import LoadedWorkflow, load_workflow
 
 commands = Commands()

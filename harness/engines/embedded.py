@@ -27,7 +27,7 @@ from harness.exceptions import (
 from harness.json_values import Json, JsonObject
 from harness.workflow.events import OnRunEvent, RunEvent
 from harness.workflow.loading import LoadedWorkflow
-from harness.workflow.node_services import NodeServices, RunContext, RunIdentity
+from harness.workflow.nodes.node_services import NodeServices, RunContext, RunIdentity
 from harness.workflow.spec import WorkflowSpec
 from harness.workflow.state_values import initial_state, misfit
 

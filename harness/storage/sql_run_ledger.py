@@ -12,7 +12,7 @@ from harness.ledger.reports import CostReports
 from harness.ledger.tasks import Task, task_id_for
 from harness.storage import limit_operations, money_operations
 from harness.storage.transactions import TransactionWriter
-from harness.workflow.node_context import BudgetUse, ModelAnswer, RunCosts
+from harness.workflow.nodes.node_context import BudgetUse, ModelAnswer, RunCosts
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class LedgerOfRun:
 
 
 class SqlRunLedger:
-    """Implements `harness.workflow.node_context.RunLedger`."""
+    """Implements `harness.workflow.nodes.node_context.RunLedger`."""
 
     def __init__(
         self, run: LedgerOfRun, writer: TransactionWriter, reports: CostReports, clock: Callable[[], datetime]

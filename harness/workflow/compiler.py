@@ -15,8 +15,8 @@ from langgraph.runtime import Runtime
 from harness.json_values import Json, JsonObject
 from harness.workflow.joins import BEGIN, Sources, waiting_sources
 from harness.workflow.loading import LoadedWorkflow
-from harness.workflow.node_runner import NodeRunner
-from harness.workflow.node_services import RunContext
+from harness.workflow.nodes.node_runner import NodeRunner
+from harness.workflow.nodes.node_services import RunContext
 from harness.workflow.spec import END, Edge, Reducer, StateKeySpec, WorkflowSpec
 from harness.workflow.state_values import VISITS, counts_visits
 

@@ -18,7 +18,7 @@ from harness.models.messages import ModelRequest
 from harness.models.prices import nano_usd, usd
 from harness.routing.decision import Decision, Target
 from harness.workflow.loading import LoadedWorkflow
-from harness.workflow.model_node import ModelNodeRunner
+from harness.workflow.nodes.model_node import ModelNodeRunner
 from harness.workflow.parallel import Graph, graph_of
 from harness.workflow.prompts import fenced, is_document, variables
 from harness.workflow.spec import ModelNode, WorkflowSpec

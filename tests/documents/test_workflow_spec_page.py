@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.workflow.checks import check
+from harness.workflow.checking.checks import check
 from harness.workflow.loading import load_workflow
 from harness.workflow.spec import WorkflowSpec
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.workflow.node_context import BudgetUse, ModelAnswer, NodeContext, RunCosts
+from harness.workflow.nodes.node_context import BudgetUse, ModelAnswer, NodeContext, RunCosts
 
 Install = Callable[..., Path]
 

@@ -7,7 +7,7 @@ from examples.licence_audit.excerpts import questions
 from examples.licence_audit.findings import findings
 from examples.licence_audit.inventory import inventory
 from examples.licence_audit.obligations import Duties, Duty, licence_texts, quoted
-from harness.workflow.node_context import ModelAnswer
+from harness.workflow.nodes.node_context import ModelAnswer
 from ontology.schema import load_schema
 from tests.examples.licence_samples import APACHE, MIT
 

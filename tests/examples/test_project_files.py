@@ -10,10 +10,10 @@ from examples import licence_audit
 from examples.licence_audit.excerpts import Question
 from harness.models.catalogue import Catalogue, builtin_catalogue
 from harness.routing.bindings import BindingsFile
-from harness.workflow.checks import check
+from harness.workflow.checking.checks import check
 from harness.workflow.loading import load_workflow
-from harness.workflow.model_node import ModelNodeRunner
 from harness.workflow.node_files import examples, output_schema
+from harness.workflow.nodes.model_node import ModelNodeRunner
 from harness.workflow.spec import ModelNode
 from ontology.schema import load_schema
 from ontology.yaml_documents import parse_yaml, read_yaml

@@ -10,7 +10,7 @@ from examples.licence_audit.inventory import inventory
 from examples.licence_audit.obligations import Duties, Duty, licence_texts, quoted
 from examples.licence_audit.report import report
 from examples.licence_audit.visible_text import markdown_cell, visible_line
-from harness.workflow.node_context import BudgetUse, ModelAnswer, RunCosts
+from harness.workflow.nodes.node_context import BudgetUse, ModelAnswer, RunCosts
 from tests.examples.licence_samples import APACHE, BSD_3, GPL_3, MIT
 
 QUOTE = "The above copyright notice and this permission notice shall be included in all copies"

@@ -73,7 +73,7 @@ edges:
 STEPS = """\
 from typing import Any
 
-from harness.workflow.node_context import NodeContext
+from harness.workflow.nodes.node_context import NodeContext
 
 
 def prepare(count: int, prefix: str) -> list[dict[str, Any]]:

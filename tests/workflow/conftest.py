@@ -9,7 +9,7 @@ import pytest
 
 from harness.workflow.compiler import compile_graph
 from harness.workflow.loading import workflow_from_spec
-from harness.workflow.node_services import NodeServices, RunContext, RunIdentity
+from harness.workflow.nodes.node_services import NodeServices, RunContext, RunIdentity
 from harness.workflow.spec import WorkflowSpec
 from harness.workflow.state_values import initial_state
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from harness.workflow.checks import check
+from harness.workflow.checking.checks import check
 from harness.workflow.joins import BEGIN, uncertain_meetings, waiting_sources
 from harness.workflow.loading import load_workflow
 from harness.workflow.spec import WorkflowSpec

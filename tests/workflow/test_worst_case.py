@@ -15,7 +15,7 @@ from harness.models.prices import PriceBook, PricedModel
 from harness.routing.bindings import Binding
 from harness.routing.decision import decide
 from harness.workflow.loading import workflow_from_spec
-from harness.workflow.model_node import ModelNodeRunner
+from harness.workflow.nodes.model_node import ModelNodeRunner
 from harness.workflow.spec import WorkflowSpec
 from harness.workflow.worst_case import Amount, worst_case
 

@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 from harness.models.catalogue import Capability
 from harness.routing.decision import Decision
+from harness.workflow.checking.problems import Problems
 from harness.workflow.loading import LoadedWorkflow
-from harness.workflow.problems import Problems
 from harness.workflow.spec import ModelNode
 
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.exceptions import AnswerInvalid, Overloaded, RateLimited
-from harness.workflow.retrying import retried, wait_seconds
+from harness.workflow.nodes.retrying import retried, wait_seconds
 from harness.workflow.spec import RetrySpec
 
 policies = st.builds(

@@ -11,7 +11,7 @@ from harness.models.messages import ModelReply, RefusalPart, StopReason, TextPar
 from harness.models.usage import Usage
 from harness.workflow.events import CallAnswered
 from harness.workflow.loading import workflow_from_spec
-from harness.workflow.model_node import ModelNodeRunner
+from harness.workflow.nodes.model_node import ModelNodeRunner
 from harness.workflow.spec import WorkflowSpec
 from tests.workflow.conftest import context_of
 

@@ -17,7 +17,7 @@ from pydantic_core import PydanticSerializationError
 
 from harness.exceptions import CallableRefused, StateRefused
 from harness.json_values import Json, plain_json
-from harness.workflow.node_context import NodeContext
+from harness.workflow.nodes.node_context import NodeContext
 from harness.workflow.state_values import argument_value
 
 

@@ -16,15 +16,15 @@ from harness.exceptions import (
 )
 from harness.json_values import Json, JsonObject
 from harness.ledger.tasks import Task, task_id_for
-from harness.workflow.callable_node import call_registered
 from harness.workflow.events import ItemFinished, NodeFinished, NodeRetried, NodeStarted
-from harness.workflow.findings import Findings, FoundBy
 from harness.workflow.loading import LoadedWorkflow
-from harness.workflow.mapping import over_items
-from harness.workflow.model_node import ModelNodeRunner
-from harness.workflow.node_context import NodeContext
-from harness.workflow.node_services import RunContext
-from harness.workflow.retrying import retried
+from harness.workflow.nodes.callable_node import call_registered
+from harness.workflow.nodes.findings import Findings, FoundBy
+from harness.workflow.nodes.mapping import over_items
+from harness.workflow.nodes.model_node import ModelNodeRunner
+from harness.workflow.nodes.node_context import NodeContext
+from harness.workflow.nodes.node_services import RunContext
+from harness.workflow.nodes.retrying import retried
 from harness.workflow.spec import CodeNode, ModelNode, Node, RememberNode, ToolNode, WorkflowSpec
 from harness.workflow.state_values import VISITS, misfit, value_at
 

@@ -5,10 +5,10 @@ from collections.abc import Callable, Collection, Iterable
 from harness.exceptions import SpecificationInvalid
 from harness.json_values import JsonObject
 from harness.workflow.answers import Rejected, read_answer
-from harness.workflow.graph_checks import outputs, unknown
+from harness.workflow.checking.graph_checks import outputs, unknown
+from harness.workflow.checking.problems import Problems
 from harness.workflow.loading import KeyPath, LoadedWorkflow
 from harness.workflow.node_files import example_place, examples, output_schema
-from harness.workflow.problems import Problems
 from harness.workflow.prompts import Variable, is_document, variables
 from harness.workflow.spec import CodeNode, ModelNode, Node, RememberNode, ToolNode, ValueType, WorkflowSpec
 from harness.workflow.value_types import fits, reducer_fits, reducer_types, schema_types, type_of

@@ -4,10 +4,10 @@ from collections.abc import Iterable, Sequence
 from itertools import combinations
 
 from harness.names import nearest_names
+from harness.workflow.checking.problems import Problems
 from harness.workflow.joins import uncertain_meetings
 from harness.workflow.loading import KeyPath
 from harness.workflow.parallel import Graph, cycles_without, graph_of
-from harness.workflow.problems import Problems
 from harness.workflow.spec import END, Reducer, WorkflowSpec
 from harness.workflow.value_types import reducer_fits
 

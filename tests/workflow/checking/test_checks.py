@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from harness.exceptions import SpecificationInvalid
-from harness.workflow.checks import check, require_valid
+from harness.workflow.checking.checks import check, require_valid
 from harness.workflow.loading import LoadedWorkflow, load_workflow
 
 WORKFLOW = """\

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.workflow.mapping import over_items
+from harness.workflow.nodes.mapping import over_items
 
 
 @given(st.permutations(range(7)), st.integers(1, 9))

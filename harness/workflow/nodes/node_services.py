@@ -12,8 +12,8 @@ from typing import Any
 from harness.ledger.tasks import Task
 from harness.model_call import ModelCall
 from harness.workflow.events import OnRunEvent
-from harness.workflow.findings import FindingsStore
-from harness.workflow.node_context import RunLedger
+from harness.workflow.nodes.findings import FindingsStore
+from harness.workflow.nodes.node_context import RunLedger
 
 
 @dataclass(frozen=True, slots=True)

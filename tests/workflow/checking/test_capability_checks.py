@@ -4,7 +4,7 @@ import pytest
 
 from harness.models.catalogue import Capability, Endpoint, Model
 from harness.routing.decision import Decision, Target
-from harness.workflow.capability_checks import capability_problems
+from harness.workflow.checking.capability_checks import capability_problems
 from harness.workflow.loading import load_workflow
 
 WORKFLOW = """\

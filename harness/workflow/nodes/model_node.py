@@ -24,7 +24,7 @@ from harness.workflow.answers import Accepted, Rejected, read_answer
 from harness.workflow.events import CallAnswered, Words
 from harness.workflow.loading import LoadedWorkflow
 from harness.workflow.node_files import examples, output_schema
-from harness.workflow.node_services import NodeServices, RunIdentity
+from harness.workflow.nodes.node_services import NodeServices, RunIdentity
 from harness.workflow.prompts import render_prompt
 from harness.workflow.spec import Example, ModelNode, OnInvalid
 

@@ -9,8 +9,8 @@ import pytest
 from pydantic import BaseModel
 
 from harness.exceptions import CallableRefused, NameUnknown
-from harness.workflow.callable_node import call_registered
-from harness.workflow.node_context import NodeContext
+from harness.workflow.nodes.callable_node import call_registered
+from harness.workflow.nodes.node_context import NodeContext
 
 
 def called(function, arguments=None, values=None, context: Any = None):

@@ -6,10 +6,10 @@ That the file is a workflow at all, with no unknown key, is settled when it is l
 from collections.abc import Collection
 
 from harness.exceptions import SpecificationInvalid
-from harness.workflow.graph_checks import check_graph
+from harness.workflow.checking.graph_checks import check_graph
+from harness.workflow.checking.node_checks import IsBound, check_node, check_state
+from harness.workflow.checking.problems import Problems
 from harness.workflow.loading import LoadedWorkflow
-from harness.workflow.node_checks import IsBound, check_node, check_state
-from harness.workflow.problems import Problems
 
 __all__ = ["IsBound", "check", "require_valid"]
 
