@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from random import Random
-from typing import Any, Self
+from typing import Any, Self, cast
 
 from harness.connections import EndpointConnections
 from harness.engines.embedded import LEASE_SECONDS, EmbeddedEngine
@@ -267,7 +267,14 @@ class Harness:
         return NodeServices(
             model_call=self.model_call,
             resolve=self._resolve,
+            toolbox=cast("Any", None),
             findings=lambda: self._findings,
+            recollection=cast("Any", None),
+            journal=cast("Any", None),
+            questions=cast("Any", None),
+            cache=cast("Any", None),
+            children=cast("Any", None),
+            limits=cast("Any", None),
             ledger=ledger,
             start_task=self.money.start_task,
             on_event=on_event,

@@ -108,6 +108,14 @@ class ModelCall:
         self._monotonic = monotonic
         self._new_id = new_id
 
+    async def route(self, context: CallContext) -> Decision:
+        """Who would be asked now; nothing is held or sent.
+
+        Raises:
+            RoleUnbound, NameUnknown: nothing fills the role.
+        """
+        return await self._router.route(context)
+
     async def ask(
         self, request: ModelRequest, context: CallContext, *, resumed: bool = False, on_event: OnEvent | None = None
     ) -> Answer:

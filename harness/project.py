@@ -21,7 +21,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from harness.exceptions import NameUnknown, SpecificationInvalid
 from harness.names import nearest_names
-from harness.workflow.spec import Name
+from harness.tools.declarations import ToolDeclaration
+from harness.workflow.checking.registry import Registry
+from harness.workflow.spec_values import Name
 from ontology.exceptions import YamlInvalid
 from ontology.yaml_documents import YamlDocument, read_yaml, validation_problems
 
@@ -117,6 +119,15 @@ class Project:
     def registry_names(self) -> frozenset[str]:
         """The names of all tools and code: the project's own and those of installed packages. Imports nothing."""
         return frozenset({*self.file.tools, *self.file.code, *self._installed})
+
+    def registry(self) -> Registry:
+        """What workflows of this project may name. Imports nothing."""
+        installed = frozenset(self._installed)
+        return Registry(
+            code=frozenset(self.file.code) | installed,
+            tools={name: ToolDeclaration(name) for name in (*installed, *self.file.tools)},
+            workflows=frozenset(self.file.workflows),
+        )
 
     def resolve_callable(self, name: str) -> Callable[..., Any]:
         """The tool or code of a name; the project's own goes before one of an installed package.

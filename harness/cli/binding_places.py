@@ -5,7 +5,8 @@ from harness.names import nearest_names
 from harness.project import Project
 from harness.routing.binding_changes import Place
 from harness.workflow.loading import load_workflow
-from harness.workflow.spec import ModelNode, WorkflowSpec
+from harness.workflow.node_kinds import ModelNode
+from harness.workflow.spec import WorkflowSpec
 
 
 def workflows_of(project: Project | None) -> dict[str, WorkflowSpec]:
@@ -25,7 +26,7 @@ def workflows_of(project: Project | None) -> dict[str, WorkflowSpec]:
 
 def roles_of(spec: WorkflowSpec) -> dict[str, str]:
     """The nodes of a workflow that ask a model, each with its role."""
-    return {name: node.role for name, node in spec.nodes.items() if isinstance(node, ModelNode)}
+    return {name: node.role for name, node in spec.work.items() if isinstance(node, ModelNode)}
 
 
 def filled_place(place: Place, specs: dict[str, WorkflowSpec], project: Project | None) -> tuple[str | None, str]:

@@ -21,6 +21,7 @@ from harness.project import Project
 from harness.routing.bindings import read_bindings
 from harness.templates.new_project import write_project
 from harness.workflow.checking.checks import check as check_workflow
+from harness.workflow.checking.registry import Registry
 from harness.workflow.loading import LoadedWorkflow, load_workflow
 from ontology import load_schema
 from ontology.exceptions import YamlInvalid
@@ -123,7 +124,7 @@ async def _check_one(harness: Harness, path: Path, in_force: BindingsInForce | N
         loaded = load_workflow(path)
     except SpecificationInvalid as error:
         return Checked(str(path), error.problems)
-    names = harness.project.registry_names() if harness.project else frozenset[str]()
+    names = harness.project.registry() if harness.project else Registry()
 
     def is_bound(workflow: str, node: str, role: str) -> bool:
         return in_force is None or in_force.bindings.is_bound(workflow, node, role)

@@ -18,6 +18,7 @@ from harness.engines.run_store import Run
 from harness.exceptions import HarnessError
 from harness.json_values import JsonObject
 from harness.workflow.checking.checks import require_valid
+from harness.workflow.checking.registry import Registry
 from harness.workflow.loading import LoadedWorkflow, load_workflow
 
 commands = Commands()
@@ -134,7 +135,7 @@ async def _ahead(harness: Harness, loaded: LoadedWorkflow, inputs: JsonObject, i
         SpecificationInvalid: with every problem.
     """
     in_force = await bindings_in_force(harness)
-    names = harness.project.registry_names() if harness.project else frozenset[str]()
+    names = harness.project.registry() if harness.project else Registry()
     require_valid(loaded, names, in_force.bindings.is_bound)
     values = {key: spec.default for key, spec in loaded.spec.state.items()} | inputs
     return await forecast(harness, loaded, in_force, values=values, items=items)

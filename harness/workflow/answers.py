@@ -44,9 +44,14 @@ class Accepted:
 
 @dataclass(frozen=True)
 class Rejected:
-    """An answer outside its schema, and why, in words that can be shown to the model; at most 300 characters."""
+    """An answer outside its schema, and why, in words that can be shown to the model; at most 300 characters.
+
+    Args:
+        repairable: whether the model could mend it if it were told.
+    """
 
     reason: str
+    repairable: bool = True
 
 
 @dataclass(frozen=True)

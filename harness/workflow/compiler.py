@@ -50,7 +50,7 @@ def _node(runner: NodeRunner) -> Callable[..., Any]:
 def _add_edges(
     graph: "StateGraph[Any, RunContext]", spec: WorkflowSpec, source: str, meetings: Mapping[str, tuple[Sources, ...]]
 ) -> None:
-    edges = [edge for edge in spec.edges if edge.source == source]
+    edges = [edge for edge in spec.ways if edge.source == source]
     if not edges:
         graph.add_edge(source, GRAPH_END)
     elif edges[0].when is None:

@@ -5,6 +5,7 @@ Events hold names, counts and money, not people's words, except `Words`, which n
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 
 
@@ -63,5 +64,129 @@ class NodeFinished:
     seconds: float
 
 
-RunEvent = NodeStarted | ItemFinished | CallAnswered | Words | NodeRetried | NodeFinished
+@dataclass(frozen=True, slots=True)
+class NodeSkipped:
+    """A node was passed over, because its `when` does not hold."""
+
+    node: str
+
+
+@dataclass(frozen=True, slots=True)
+class ItemSkipped:
+    """An item failed for good and the node goes on without it."""
+
+    node: str
+    item: int
+    error: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class FallbackTaken:
+    """A node failed for good, and its fallback answers."""
+
+    node: str
+    error: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class ResultReused:
+    """A node's result was taken from the cache, where an earlier run left it."""
+
+    node: str
+    run_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCalled:
+    """A tool is called; `path` tells calls apart, `digest` is of the arguments, which are not told."""
+
+    node: str
+    path: str
+    tool: str
+    digest: str
+    effect: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ToolAnswered:
+    """A tool answered or failed; a replayed result was recorded earlier and the tool was not called."""
+
+    node: str
+    path: str
+    tool: str
+    seconds: float
+    result_bytes: int | None
+    error: str | None
+    replayed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class QuestionAsked:
+    """A person is wanted; `harness approve` answers. What is shown is read from the question, not told here."""
+
+    node: str
+    question_id: str
+    kind: str
+    digest: str
+    expires_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class QuestionAnswered:
+    """A person's answer was taken."""
+
+    node: str
+    question_id: str
+    person: str
+
+
+@dataclass(frozen=True, slots=True)
+class PlanMade:
+    """A plan is to be run: each step's id, its worker and what it waits for."""
+
+    node: str
+    round: int
+    steps: tuple[tuple[str, str, tuple[str, ...]], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PlanStepFinished:
+    """A step of a plan is done, or failed with `error`."""
+
+    node: str
+    step: str
+    seconds: float
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ChildRunStarted:
+    """A workflow runs as a step, as a run of its own."""
+
+    node: str
+    run_id: str
+    workflow: str
+
+
+RunEvent = (
+    NodeStarted
+    | NodeFinished
+    | NodeSkipped
+    | NodeRetried
+    | ItemFinished
+    | ItemSkipped
+    | FallbackTaken
+    | ResultReused
+    | CallAnswered
+    | Words
+    | ToolCalled
+    | ToolAnswered
+    | QuestionAsked
+    | QuestionAnswered
+    | PlanMade
+    | PlanStepFinished
+    | ChildRunStarted
+)
 OnRunEvent = Callable[[RunEvent], None]

@@ -155,7 +155,7 @@ def _deciding(ways: Sequence[_Way], target: str) -> set[str]:
 
 def _choices(spec: WorkflowSpec, graph: Graph, name: str) -> tuple[frozenset[str], ...]:
     """The target sets of a node's edges, one of which is taken; none, where no condition holds, ends the branch."""
-    edges = [edge for edge in spec.edges if edge.source == name]
+    edges = [edge for edge in spec.ways if edge.source == name]
     choices = tuple(graph.choices[name])
     ends = not edges or all(edge.when is not None for edge in edges)
     return (*choices, frozenset()) if ends else choices

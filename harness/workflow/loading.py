@@ -15,7 +15,8 @@ from pydantic import ValidationError
 
 from harness.exceptions import SpecificationInvalid
 from harness.json_values import Json, JsonObject, digest_of
-from harness.workflow.spec import ModelNode, WorkflowSpec
+from harness.workflow.node_kinds import AgentNode, HumanNode, MapNode, ModelNode, PlanNode, WorkNode
+from harness.workflow.spec import WorkflowSpec
 from ontology.exceptions import YamlInvalid
 from ontology.yaml_documents import YamlDocument, parse_yaml, validation_problems
 
@@ -132,13 +133,36 @@ def workflow_digest(spec: WorkflowSpec, files: Mapping[str, str]) -> str:
 
 def named_files(spec: WorkflowSpec) -> Iterator[tuple[KeyPath, str]]:
     """Every file that the specification names, with the key that names it."""
-    for name, node in spec.nodes.items():
-        if isinstance(node, ModelNode):
-            schema = node.output_schema if isinstance(node.output_schema, str) else None
-            named = {"prompt": node.prompt, "system": node.system, "examples": node.examples, "schema": schema}
-            for key, value in named.items():
-                if value is not None:
-                    yield ("nodes", name, key), value
+    for name, node in spec.work.items():
+        below: KeyPath = ("nodes", name, "node") if isinstance(spec.nodes[name], MapNode) else ("nodes", name)
+        for key, value in _named_by(node).items():
+            if value is not None:
+                yield (*below, *key), value
+
+
+def _named_by(node: WorkNode) -> dict[KeyPath, str | None]:
+    """The files of one node, by key; a schema may stand in place instead."""
+    match node:
+        case ModelNode() | AgentNode():
+            examples = node.examples if isinstance(node, ModelNode) else None
+            return {
+                ("prompt",): node.prompt,
+                ("system",): node.system,
+                ("examples",): examples,
+                ("schema",): node.output_schema if isinstance(node.output_schema, str) else None,
+            }
+        case HumanNode():
+            return {
+                ("question",): node.question,
+                ("answer",): node.answer if isinstance(node.answer, str) else None,
+            }
+        case PlanNode():
+            of_workers: dict[KeyPath, str | None] = {}
+            for worker, each in node.workers.items():
+                of_workers |= {("workers", worker, "prompt"): each.prompt, ("workers", worker, "system"): each.system}
+            return {("prompt",): node.prompt, ("system",): node.system} | of_workers
+        case _:
+            return {}
 
 
 class _FileRefused(Exception):

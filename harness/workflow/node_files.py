@@ -11,7 +11,7 @@ from harness.exceptions import SpecificationInvalid
 from harness.json_values import JsonObject
 from harness.workflow.answers import schema_problem
 from harness.workflow.loading import LoadedWorkflow
-from harness.workflow.spec import Example, ModelNode
+from harness.workflow.node_kinds import AgentNode, Example, ModelNode
 from ontology.exceptions import YamlInvalid
 from ontology.yaml_documents import YamlDocument, parse_yaml, validation_problems
 
@@ -20,7 +20,7 @@ class _Examples(RootModel[tuple[Example, ...]]):
     """A list of worked examples."""
 
 
-def output_schema(loaded: LoadedWorkflow, name: str, node: ModelNode) -> JsonObject | None:
+def output_schema(loaded: LoadedWorkflow, name: str, node: ModelNode | AgentNode) -> JsonObject | None:
     """The JSON Schema that the node's answers are held to; None where an answer is plain text.
 
     Args:

@@ -56,7 +56,7 @@ def graph_of(spec: WorkflowSpec) -> Graph:
     """
     choices: dict[str, list[frozenset[str]]] = {name: [] for name in spec.nodes}
     settled: set[str] = set()
-    for edge in spec.edges:
+    for edge in spec.ways:
         if edge.source in choices and edge.source not in settled:
             choices[edge.source].append(frozenset(edge.target) & spec.nodes.keys() - {END})
             if edge.when is None:

@@ -76,4 +76,4 @@ def initial_state(spec: WorkflowSpec, inputs: JsonObject) -> JsonObject:
 
 def counts_visits(spec: WorkflowSpec) -> bool:
     """Whether a loop can come back to a node: each loop has a bounded one, so without any there is none."""
-    return any(node.max_visits is not None for node in spec.nodes.values())
+    return any(node.max_visits is not None for node in spec.work.values())

@@ -7,7 +7,7 @@ tries come on top. What is left of the budgets is the money store's to say.
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from decimal import ROUND_CEILING, Decimal
 
@@ -18,10 +18,11 @@ from harness.models.messages import ModelRequest
 from harness.models.prices import nano_usd, usd
 from harness.routing.decision import Decision, Target
 from harness.workflow.loading import LoadedWorkflow
+from harness.workflow.node_kinds import ModelNode
 from harness.workflow.nodes.model_node import ModelNodeRunner
 from harness.workflow.parallel import Graph, graph_of
 from harness.workflow.prompts import fenced, is_document, variables
-from harness.workflow.spec import ModelNode, WorkflowSpec
+from harness.workflow.spec import WorkflowSpec
 from harness.workflow.state_values import value_at
 
 # UTF-8 has at most four bytes a character; a fenced document has no character that JSON escapes to more.
@@ -140,7 +141,7 @@ def worst_case(
     known = _never_written(loaded.spec, values or {})
     visits = _visits(loaded.spec)
     bounds: list[NodeWorstCase] = []
-    for name, node in loaded.spec.nodes.items():
+    for name, node in loaded.spec.work.items():
         if not isinstance(node, ModelNode) or not visits.get(name):
             continue
         decision = decide(name, node.role)
@@ -257,9 +258,8 @@ def _items(node: ModelNode, known: Mapping[str, Json], assumed: int | None) -> i
 def _never_written(spec: WorkflowSpec, values: Mapping[str, Json]) -> JsonObject:
     """The values that stay as they are for the whole run."""
     written: set[str] = set()
-    for node in spec.nodes.values():
-        output: str | Sequence[str] | None = node.output
-        written.update([output] if isinstance(output, str) else output or ())
+    for name in spec.work:
+        written.update(spec.outputs(name))
     return {key: value for key, value in values.items() if key not in written}
 
 

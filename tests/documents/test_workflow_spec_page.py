@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from harness.workflow.checking.checks import check
+from harness.workflow.checking.registry import Registry
 from harness.workflow.loading import load_workflow
 from harness.workflow.spec import WorkflowSpec
 
@@ -26,7 +27,7 @@ def test_a_block_of_the_page_is_a_workflow_without_a_mistake(block, tmp_path):
         (tmp_path / name).write_text(text, encoding="utf-8")
     path = tmp_path / "workflow.yaml"
     path.write_text(block, encoding="utf-8")
-    assert check(load_workflow(path), REGISTERED, lambda _workflow, _node, _role: True) == []
+    assert check(load_workflow(path), Registry.of_names(REGISTERED), lambda _workflow, _node, _role: True) == []
 
 
 def test_every_key_of_a_workflow_and_its_nodes_is_on_the_page():

@@ -2,6 +2,7 @@
 
 import random
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,8 +11,34 @@ import pytest
 from harness.workflow.compiler import compile_graph
 from harness.workflow.loading import workflow_from_spec
 from harness.workflow.nodes.node_services import NodeServices, RunContext, RunIdentity
+from harness.workflow.nodes.step_journal import RecordedStep, StepStatus
 from harness.workflow.spec import WorkflowSpec
 from harness.workflow.state_values import initial_state
+
+
+class MemoryJournal:
+    """A step journal that lives as long as its run."""
+
+    def __init__(self):
+        self.recorded = {}
+
+    async def begin(self, path, kind, digest):
+        known = self.recorded.get((path, digest))
+        if known is None or known.status is not StepStatus.DONE:
+            attempts = known.attempts + 1 if known else 1
+            at = datetime(2026, 11, 24, tzinfo=UTC)
+            known = RecordedStep(path, kind, digest, StepStatus.BEGUN, attempts, None, None, at, None)
+            self.recorded[path, digest] = known
+        return known
+
+    async def finish(self, path, digest, result):
+        self.recorded[path, digest] = replace(self.recorded[path, digest], status=StepStatus.DONE, result=result)
+
+    async def fail(self, path, digest, error):
+        self.recorded[path, digest] = replace(self.recorded[path, digest], status=StepStatus.FAILED, error=error)
+
+    async def steps(self, prefix=""):
+        return [step for (path, _), step in self.recorded.items() if path.startswith(prefix)]
 
 
 async def _no_sleep(seconds):
@@ -34,6 +61,13 @@ def context_of(registry, events, **services):
         "monotonic": time.monotonic,
         "sleep": _no_sleep,
         "random": random.Random(1),
+        "toolbox": None,
+        "recollection": None,
+        "journal": MemoryJournal(),
+        "questions": None,
+        "cache": None,
+        "children": None,
+        "limits": None,
     } | services
     run = RunIdentity("run", "w", "task", "acme", "ada", None, Path("/tmp"), Path("/tmp"), resumed=False)
     return RunContext(run, NodeServices(resolve=registry.__getitem__, **given))

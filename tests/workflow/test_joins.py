@@ -3,6 +3,7 @@
 import pytest
 
 from harness.workflow.checking.checks import check
+from harness.workflow.checking.registry import Registry
 from harness.workflow.joins import BEGIN, uncertain_meetings, waiting_sources
 from harness.workflow.loading import load_workflow
 from harness.workflow.spec import WorkflowSpec
@@ -102,6 +103,6 @@ edges:
   - {from: c, to: end}
 """
     )
-    problems = check(load_workflow(path), {"x"}, lambda *_: True)
+    problems = check(load_workflow(path), Registry.of_names({"x"}), lambda *_: True)
     meets = "branches that meet at 'd' must all come there: 'b' may take another way; use `when` on a node instead"
     assert [problem.removeprefix(f"{path}:") for problem in problems] == [f"5:3: nodes.b: {meets}"]

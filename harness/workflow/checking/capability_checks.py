@@ -6,7 +6,7 @@ from harness.models.catalogue import Capability
 from harness.routing.decision import Decision
 from harness.workflow.checking.problems import Problems
 from harness.workflow.loading import LoadedWorkflow
-from harness.workflow.spec import ModelNode
+from harness.workflow.node_kinds import ModelNode
 
 
 def capability_problems(loaded: LoadedWorkflow, decided: Callable[[str, str], Decision]) -> list[str]:
@@ -16,7 +16,7 @@ def capability_problems(loaded: LoadedWorkflow, decided: Callable[[str, str], De
         decided: the targets of a node and its role.
     """
     problems = Problems(loaded)
-    for name, node in loaded.spec.nodes.items():
+    for name, node in loaded.spec.work.items():
         if not isinstance(node, ModelNode):
             continue
         for target in decided(name, node.role).targets:

@@ -3,38 +3,38 @@
 That the file is a workflow at all, with no unknown key, is settled when it is loaded.
 """
 
-from collections.abc import Collection
-
 from harness.exceptions import SpecificationInvalid
 from harness.workflow.checking.graph_checks import check_graph
-from harness.workflow.checking.node_checks import IsBound, check_node, check_state
+from harness.workflow.checking.model_checks import IsBound
+from harness.workflow.checking.node_checks import check_node, check_state
 from harness.workflow.checking.problems import Problems
+from harness.workflow.checking.registry import Registry
 from harness.workflow.loading import LoadedWorkflow
 
 __all__ = ["IsBound", "check", "require_valid"]
 
 
-def check(loaded: LoadedWorkflow, registry_names: Collection[str], is_bound: IsBound) -> list[str]:
+def check(loaded: LoadedWorkflow, registry: Registry, is_bound: IsBound) -> list[str]:
     """What is wrong, one line a problem, `file:line:column: key: what is wrong, what mends it`; sorted by position.
 
     Args:
-        registry_names: of the tools and the code that the project registers.
+        registry: what the project registers.
         is_bound: whether a binding fills a role, asked with workflow, node and role.
     """
     problems = Problems(loaded)
     check_state(loaded.spec, problems)
     check_graph(loaded.spec, problems)
     for name in loaded.spec.nodes:
-        check_node(loaded, name, registry_names=registry_names, is_bound=is_bound, problems=problems)
+        check_node(loaded, name, registry=registry, is_bound=is_bound, problems=problems)
     return problems.sorted()
 
 
-def require_valid(loaded: LoadedWorkflow, registry_names: Collection[str], is_bound: IsBound) -> None:
+def require_valid(loaded: LoadedWorkflow, registry: Registry, is_bound: IsBound) -> None:
     """Let only a workflow without problems pass.
 
     Raises:
         SpecificationInvalid: with all of them.
     """
-    problems = check(loaded, registry_names, is_bound)
+    problems = check(loaded, registry, is_bound)
     if problems:
         raise SpecificationInvalid(problems)

@@ -65,7 +65,7 @@ def _check_dead_edges(spec: WorkflowSpec, problems: Problems) -> None:
 
 
 def _check_loops(spec: WorkflowSpec, graph: Graph, problems: Problems) -> None:
-    bounded = {name for name, node in spec.nodes.items() if node.max_visits is not None}
+    bounded = {name for name, node in spec.work.items() if node.max_visits is not None}
     for loop in cycles_without(graph, bounded):
         way = " -> ".join([*loop, loop[0]])
         problems.add(("nodes", loop[0]), f"the loop {way} has no bound: set `max_visits` on one of its nodes")
@@ -74,7 +74,7 @@ def _check_loops(spec: WorkflowSpec, graph: Graph, problems: Problems) -> None:
 def _check_parallel_writes(spec: WorkflowSpec, graph: Graph, problems: Problems) -> None:
     writers: dict[str, list[str]] = {}
     for name in spec.nodes:
-        for key in outputs(spec, name):
+        for key in spec.outputs(name):
             writers.setdefault(key, []).append(name)
     for key, names in writers.items():
         declared = spec.state.get(key)
@@ -85,9 +85,3 @@ def _check_parallel_writes(spec: WorkflowSpec, graph: Graph, problems: Problems)
                 fitting = ", ".join(each for each in Reducer if reducer_fits(each, declared.type))
                 reason = f"{key!r} is written by {first!r} too, which can run at the same time: give it a `reducer`"
                 problems.add(("nodes", second, "output"), f"{reason} in `state` ({fitting})")
-
-
-def outputs(spec: WorkflowSpec, name: str) -> tuple[str, ...]:
-    """The state keys that a node writes."""
-    output = spec.nodes[name].output
-    return () if output is None else (output,) if isinstance(output, str) else output

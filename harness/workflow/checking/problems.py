@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 
 from harness.workflow.loading import KeyPath, LoadedWorkflow
+from harness.workflow.node_kinds import MapNode
 
 _PLACE = re.compile(r"^(?P<file>.*?):(?P<line>\d+):(?P<column>\d+):", re.DOTALL)
 
@@ -16,8 +17,18 @@ class Problems:
         self._lines: dict[str, None] = {}
 
     def add(self, key_path: KeyPath, reason: str) -> None:
-        """Note a problem at a key of the workflow's own file."""
-        self._lines[self._loaded.document.problem(key_path, reason)] = None
+        """Note a problem at a key of the workflow's own file; what a map runs is found within the map."""
+        self._lines[self._loaded.document.problem(self._within_map(key_path), reason)] = None
+
+    def _within_map(self, path: KeyPath) -> KeyPath:
+        if len(path) < 3 or path[0] != "nodes":  # noqa: PLR2004 - a node's key has two keys above it
+            return path
+        node = self._loaded.spec.nodes.get(str(path[1]))
+        if not isinstance(node, MapNode):
+            return path
+        if path[2] == "for_each":
+            return (*path[:2], "over", *path[3:])
+        return path if path[2] in MapNode.model_fields else (*path[:2], "node", *path[2:])
 
     def add_lines(self, lines: Sequence[str]) -> None:
         """Note problems that carry their place already, such as those of a prompt's file."""

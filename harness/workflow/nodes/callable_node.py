@@ -1,4 +1,4 @@
-"""Tool and code nodes: a registered callable with typed arguments and a typed result.
+"""A registered callable with typed arguments and a typed result.
 
 Arguments are validated by the callable's own annotations, the result is turned into plain JSON by its return
 annotation; so a project's functions are ordinary typed functions that know nothing of checkpoints. They are given
@@ -59,6 +59,23 @@ async def call_registered(
     except TypeError as error:
         raise CallableRefused(name, "", f"{error}; give it under `arguments`") from error
     return _plain_result(name, await _called(function, given), result_adapter)
+
+
+async def call_on_state(
+    name: str, function: Callable[..., Any], values: Mapping[str, Json], context: NodeContext
+) -> Json:
+    """Call a LangGraph node's function: it is given the state as one mapping, and returns an update of it.
+
+    Raises:
+        CallableRefused: its result is no JSON.
+        Exception: whatever the function raises.
+    """
+    state = plain_json(dict(values), where="state")
+    names = list(inspect.signature(function).parameters)
+    hints = get_type_hints(function)
+    given: dict[str, Any] = {names[0]: state} if names else {}
+    given |= {each: context for each in names[1:] if hints.get(each) is NodeContext}
+    return _plain_result(name, await _called(function, given), TypeAdapter(Any))
 
 
 async def _called(function: Callable[..., Any], given: Mapping[str, Any]) -> Any:

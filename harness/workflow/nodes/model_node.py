@@ -24,9 +24,9 @@ from harness.workflow.answers import Accepted, Rejected, read_answer
 from harness.workflow.events import CallAnswered, Words
 from harness.workflow.loading import LoadedWorkflow
 from harness.workflow.node_files import examples, output_schema
-from harness.workflow.nodes.node_services import NodeServices, RunIdentity
+from harness.workflow.node_kinds import Example, ModelNode, OnInvalid
+from harness.workflow.nodes.node_services import NodeServices, Visit
 from harness.workflow.prompts import render_prompt
-from harness.workflow.spec import Example, ModelNode, OnInvalid
 
 _NO_ANSWER = {
     StopReason.CONTEXT: "it was cut where the model's context ended; ask for less, or bind a model with more",
@@ -69,43 +69,52 @@ class ModelNodeRunner:
             temperature=self.node.temperature,
         )
 
-    async def run(
-        self, values: Mapping[str, Json], path: str, task_id: str, run: RunIdentity, services: NodeServices
-    ) -> Json:
-        """Ask and read the answer.
+    async def run(self, visit: Visit) -> Json:
+        """Ask and read the answer; one outside its schema is sent back with what is wrong with it, `repair` times.
 
-        An answer outside the schema that an earlier try was given and failed with is not read for ever: the question
-        is asked once more, under its next ordinal.
+        Answers outside the schema that an earlier try was given and failed with are not read for ever: once the journal
+        has no more of them, the question is asked anew, under its next ordinals.
 
         Raises:
             AnswerInvalid: it stays outside the schema, and the node does not say to go on without.
             HarnessError: what the metered call raises.
         """
-        context = self._context(path, task_id, run)
-        request = self.request(values)
-        for ordinal in count():
-            asked = replace(context, ordinal=ordinal)
-            answer = await services.model_call.ask(
-                request, asked, resumed=run.resumed, on_event=self._listener(services)
-            )
-            services.on_event(_told(self.name, answer))
-            read = self._read(answer)
-            if isinstance(read, Accepted):
-                return read.value
+        context = self._context(visit)
+        first = self.request(visit.values)
+        ordinals = count()
+        while True:
+            request, paid = first, False
+            for left in reversed(range(self.node.repair + 1)):
+                answer = await self._ask(request, replace(context, ordinal=next(ordinals)), visit)
+                read = self._read(answer)
+                if isinstance(read, Accepted):
+                    return read.value
+                paid = paid or not answer.replayed
+                if not (left and read.repairable):
+                    break
+                request = repaired(request, answer.reply.text, read.reason)
             if self.node.on_invalid is OnInvalid.NULL:
                 return None
-            if not answer.replayed:
+            if paid:
                 raise AnswerInvalid(self.node.role, answer.model, read.reason)
-        raise AssertionError("counting has no end")
 
-    def _context(self, path: str, task_id: str, run: RunIdentity) -> CallContext:
+    async def _ask(self, request: ModelRequest, context: CallContext, visit: Visit) -> Answer:
+        services = visit.services
+        answer = await services.model_call.ask(
+            request, context, resumed=visit.run.resumed, on_event=self._listener(services)
+        )
+        services.on_event(_told(self.name, answer))
+        return answer
+
+    def _context(self, visit: Visit) -> CallContext:
+        run = visit.run
         return CallContext(
             organisation=run.organisation,
             person=run.person,
             team=run.team,
-            task_id=task_id,
+            task_id=visit.task_id,
             role=self.node.role,
-            path=path,
+            path=visit.path,
             run_id=run.run_id,
             workflow=self._workflow,
             node=self.name,
@@ -114,7 +123,7 @@ class ModelNodeRunner:
     def _read(self, answer: Answer) -> Accepted | Rejected:
         unfinished = _unfinished(answer)
         if unfinished is not None:
-            return Rejected(unfinished)
+            return Rejected(unfinished, repairable=False)
         return read_answer(answer.reply.text, self._schema) if self._schema is not None else Accepted(answer.reply.text)
 
     def _listener(self, services: NodeServices) -> OnEvent | None:
@@ -126,6 +135,15 @@ class ModelNodeRunner:
                 services.on_event(Words(self.name, event.text))
 
         return hear
+
+
+def repaired(request: ModelRequest, answer: str, reason: str) -> ModelRequest:
+    """The question again, with the answer that was not taken and why."""
+    told = (
+        f"That answer was not accepted: {reason}\nAnswer again, with JSON that fits the schema and nothing around it."
+    )
+    turns: tuple[Message, ...] = (assistant(answer), user(told)) if answer else (user(told),)
+    return request.model_copy(update={"messages": (*request.messages, *turns)})
 
 
 def _unfinished(answer: Answer) -> str | None:

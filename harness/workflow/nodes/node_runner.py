@@ -1,31 +1,24 @@
-"""One node of a running workflow: its visits, items, tasks, retries and output, whatever its kind."""
+"""One node of a running workflow: its visits, items, tasks and output, whatever its kind.
 
-import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+How often what it does is tried, what answers when it fails and what is taken from the cache is left to `attempts.py`;
+what a kind does, to that kind's module.
+"""
+
+from collections.abc import Mapping
 from typing import Any
 
-from pydantic import ValidationError
-
-from harness.exceptions import (
-    CallableRefused,
-    FindingRefused,
-    HarnessError,
-    LimitOfRunReached,
-    NodeFailed,
-    NodeTimedOut,
-)
-from harness.json_values import Json, JsonObject
+from harness.exceptions import CallableRefused, HarnessError, LimitOfRunReached, NodeFailed
+from harness.json_values import Json, JsonObject, digest_of
 from harness.ledger.tasks import Task, task_id_for
-from harness.workflow.events import ItemFinished, NodeFinished, NodeRetried, NodeStarted
+from harness.workflow.events import ItemFinished, ItemSkipped, NodeFinished, NodeSkipped, NodeStarted
+from harness.workflow.expressions import holds
 from harness.workflow.loading import LoadedWorkflow
-from harness.workflow.nodes.callable_node import call_registered
-from harness.workflow.nodes.findings import Findings, FoundBy
+from harness.workflow.node_kinds import BranchNode, CodeNode, OnItemError, WorkNode
+from harness.workflow.nodes.attempts import Attempts, never_replaced
 from harness.workflow.nodes.mapping import over_items
-from harness.workflow.nodes.model_node import ModelNodeRunner
-from harness.workflow.nodes.node_context import NodeContext
-from harness.workflow.nodes.node_services import RunContext
-from harness.workflow.nodes.retrying import retried
-from harness.workflow.spec import CodeNode, ModelNode, Node, RememberNode, ToolNode, WorkflowSpec
+from harness.workflow.nodes.node_services import RunContext, Visit
+from harness.workflow.nodes.step_journal import StepStatus
+from harness.workflow.spec import WorkflowSpec
 from harness.workflow.state_values import VISITS, misfit, value_at
 
 State = Mapping[str, Any]
@@ -39,9 +32,9 @@ class NodeRunner:
 
     def __init__(self, loaded: LoadedWorkflow, name: str) -> None:
         self.name = name
-        self.node: Node = loaded.spec.nodes[name]
+        self.node: WorkNode = loaded.spec.work[name]
         self._spec = loaded.spec
-        self._model = ModelNodeRunner(loaded, name, self.node) if isinstance(self.node, ModelNode) else None
+        self._attempts = None if isinstance(self.node, BranchNode) else Attempts(loaded, name, self.node)
 
     async def run(self, state: State, context: RunContext) -> JsonObject:
         """The update of the state.
@@ -54,12 +47,15 @@ class NodeRunner:
         if most is not None and state[VISITS].get(self.name, 0) >= most:
             raise LimitOfRunReached(context.run.run_id, f"max_visits of node {self.name!r}", most)
         update: JsonObject = {VISITS: {self.name: 1}} if VISITS in state else {}
-        if self.node.when is not None and not state.get(self.node.when):
+        if self._attempts is None or isinstance(self.node, BranchNode):
+            return update  # its edges choose
+        if self.node.when is not None and not holds(self.node.when, state):
+            context.services.on_event(NodeSkipped(self.name))
             return update
-        visit = _Visit(self, self._spec, self._model, state, context)
+        visits = _Visits(self.node, self._spec, self._attempts, state, context)
         try:
             with context.under_way.one():
-                return update | await visit.update()
+                return update | await visits.update()
         except HarnessError:
             await context.under_way.done()
             raise
@@ -68,29 +64,33 @@ class NodeRunner:
             raise NodeFailed(context.run.run_id, self.name, f"{type(error).__name__}: {error}") from error
 
 
-class _Visit:
-    """One time that a run comes to a node."""
+class _Visits:
+    """One time that a run comes to a node, over all its items."""
 
     def __init__(
         self,
-        runner: NodeRunner,
+        node: Any,
         spec: WorkflowSpec,
-        model: ModelNodeRunner | None,
+        attempts: Attempts,
         state: State,
         context: RunContext,
     ) -> None:
-        self.name = runner.name
-        self.node = runner.node
+        self.name = attempts.name
+        self.node = node
         self._spec = spec
-        self._model = model
+        self._attempts = attempts
         self._state = state
         self._run = context.run
         self._services = context.services
+        self._skipped: list[Json] = []
 
     async def update(self) -> JsonObject:
         began = self._services.monotonic()
         results = await self._results()
         update = self._output(results)
+        if self.node.errors is not None:
+            self._skipped.sort(key=lambda each: each["item"] if isinstance(each, dict) else 0)  # pyright: ignore[reportArgumentType, reportCallIssue]
+            update[self.node.errors] = self._skipped
         self._services.on_event(NodeFinished(self.name, self._services.monotonic() - began))
         return update
 
@@ -100,58 +100,46 @@ class _Visit:
         place = self.name if visit == 1 else f"{self.name}:{visit}"
         if self.node.for_each is None:
             self._services.on_event(NodeStarted(self.name, None))
-            return [await self._tried(values, place)]
+            return [await self._attempts.result(await self._visit(values, place))]
         items = _list_of(values, self.node.for_each, self._run.run_id, self.name)
         self._services.on_event(NodeStarted(self.name, len(items)))
         done = 0
 
         async def one(number: int, item: Json) -> Json:
             nonlocal done
-            result = await self._tried(values | {self.node.item: item}, f"{place}[{number}]")
+            result = await self._item(values | {self.node.item: item}, place, number)
             done += 1
             self._services.on_event(ItemFinished(self.name, done, len(items)))
             return result
 
         return await over_items(items, one, max_concurrency=self.node.max_concurrency)
 
-    async def _tried(self, values: JsonObject, path: str) -> Json:
-        def work() -> Awaitable[Json]:
-            return self._timed(lambda: self._once(values, path))
-
-        return await retried(
-            work,
-            self.node.retry,
-            chance=self._services.random,
-            sleep=self._services.sleep,
-            on_retry=lambda attempt, wait, error: self._services.on_event(
-                NodeRetried(self.name, attempt, wait, str(error))
-            ),
-        )
-
-    async def _timed(self, work: Callable[[], Awaitable[Json]]) -> Json:
-        if self.node.timeout_seconds is None:
-            return await work()
-        bound = asyncio.timeout(self.node.timeout_seconds)
+    async def _item(self, values: JsonObject, place: str, number: int) -> Json:
+        """One item; where its failure is to be skipped, null stands for it and it is listed."""
+        visit = await self._visit(values, f"{place}[{number}]")
         try:
-            async with bound:
-                return await work()
-        except TimeoutError as error:
-            if not bound.expired():
-                raise  # the project's own: a socket's, say
-            raise NodeTimedOut(self._run.run_id, self.name, self.node.timeout_seconds) from error
+            return await (self._recorded(visit) if isinstance(self.node, CodeNode) else self._attempts.result(visit))
+        except Exception as error:
+            if self.node.on_item_error is not OnItemError.SKIP or never_replaced(error):
+                raise
+            kind, message = type(error).__name__, str(error)
+            self._skipped.append({"item": number, "error": kind, "message": message})
+            self._services.on_event(ItemSkipped(self.name, number, kind, message))
+            return None
 
-    async def _once(self, values: JsonObject, path: str) -> Json:
-        task_id = await self._task_of(values)
-        node = self.node
-        if self._model is not None:
-            return await self._model.run(values, path, task_id, self._run, self._services)
-        if isinstance(node, ToolNode | CodeNode):
-            registered = node.tool if isinstance(node, ToolNode) else node.code
-            function = self._services.resolve(registered)
-            context = self._context()
-            return await call_registered(registered, function, node.arguments, values, context)
-        assert isinstance(node, RememberNode)
-        return await self._remember(values[node.source])
+    async def _recorded(self, visit: Visit) -> Json:
+        """What code made of an item, once: the items that are done stay done when another one fails."""
+        journal = self._services.journal
+        digest = digest_of(visit.values[self.node.item])
+        step = await journal.begin(visit.path, "item", digest)
+        if step.status is StepStatus.DONE:
+            return step.result
+        result = await self._attempts.result(visit)
+        await journal.finish(visit.path, digest, result)
+        return result
+
+    async def _visit(self, values: JsonObject, path: str) -> Visit:
+        return Visit(self.name, path, await self._task_of(values), values, self._run, self._services)
 
     async def _task_of(self, values: JsonObject) -> str:
         """The task an item's calls are charged to: its own where the node says so, else the run's."""
@@ -176,43 +164,9 @@ class _Visit:
         )
         return task_id
 
-    async def _remember(self, value: Json) -> Json:
-        store = self._services.findings()
-        if store is None:
-            raise FindingRefused(self.name, "this project has no memory; name an `ontology` in harness.yaml")
-        try:
-            found = [Findings.model_validate(each) for each in (value if isinstance(value, list) else [value])]
-        except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            raise FindingRefused(".".join(map(str, first["loc"])), first["msg"]) from error
-        run = self._run
-        found_by = FoundBy(
-            run.organisation, run.person, run.run_id, self._spec.workflow, self.name, self._services.clock()
-        )
-        written = await store.remember(found, found_by)
-        return {
-            "records": written.records,
-            "unchanged": written.unchanged,
-            "entities": written.entities,
-            "links": written.links,
-        }
-
-    def _context(self) -> NodeContext:
-        run = self._run
-        return NodeContext(
-            run_id=run.run_id,
-            workflow=self._spec.workflow,
-            node=self.name,
-            organisation=run.organisation,
-            person=run.person,
-            working_folder=run.working_folder,
-            project_folder=run.project_folder,
-            ledger=self._services.ledger,
-        )
-
     def _output(self, results: list[Json]) -> JsonObject:
         value: Json = results if self.node.for_each else results[0]
-        output = self.node.output
+        output: str | tuple[str, ...] | None = self.node.output
         if output is None:
             return {}
         written = {output: value} if isinstance(output, str) else self._spread(output, value)

@@ -2,18 +2,25 @@
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Awaitable, Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
+from harness.json_values import Json, JsonObject
 from harness.ledger.tasks import Task
 from harness.model_call import ModelCall
+from harness.tools.tool import Toolbox
 from harness.workflow.events import OnRunEvent
 from harness.workflow.nodes.findings import FindingsStore
-from harness.workflow.nodes.node_context import RunLedger
+from harness.workflow.nodes.node_context import NodeContext, RunLedger
+from harness.workflow.nodes.questions import RunQuestions
+from harness.workflow.nodes.recollection import Recollection
+from harness.workflow.nodes.result_cache import ResultCache
+from harness.workflow.nodes.step_journal import StepJournal
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +28,7 @@ class RunIdentity:
     """Which run this is, who pays and where it works.
 
     Args:
+        root_run_id: the run that this one is a step of, or a step of a step; itself for a run that somebody started.
         resumed: an earlier process began it, so answers may be in the journal.
     """
 
@@ -33,6 +41,31 @@ class RunIdentity:
     working_folder: Path
     project_folder: Path
     resumed: bool
+    root_run_id: str = ""
+
+
+class ChildRuns(Protocol):
+    """Port: runs of other workflows that are steps of one run."""
+
+    async def run(self, workflow: str, inputs: JsonObject, *, node: str, path: str, task_id: str) -> JsonObject:
+        """The end state of a workflow's run at this place; one that was begun there goes on, a completed one is read.
+
+        Args:
+            task_id: the task of ours that its task is a part of.
+
+        Raises:
+            NameUnknown: the run was recorded without a workflow of this name.
+            HarnessError: what it failed or waits with.
+        """
+        ...
+
+
+class RunLimits(Protocol):
+    """Port: caps that a run sets on parts of itself, held with all others before each call."""
+
+    async def cap(self, place: str, usd: Decimal) -> None:
+        """Cap what the calls under one path of the run may cost together; idempotent."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -40,14 +73,23 @@ class NodeServices:
     """The rest of the house, as far as nodes may see it.
 
     Args:
-        resolve: a registered tool or piece of code by its name.
-        findings: the memory, opened when it is first asked for; None where the project has no ontology.
+        resolve: a registered piece of code by its name.
+        toolbox: the registered tools.
+        findings: where findings are kept, opened when it is first asked for; None where the project has no ontology.
+        recollection: what is remembered, opened when it is first asked for.
         stream: whether models' answers are heard as they arrive.
     """
 
     model_call: ModelCall
     resolve: Callable[[str], Callable[..., Any]]
+    toolbox: Toolbox
     findings: Callable[[], FindingsStore | None]
+    recollection: Callable[[], Recollection]
+    journal: StepJournal
+    questions: RunQuestions
+    cache: ResultCache
+    children: ChildRuns
+    limits: RunLimits
     ledger: RunLedger
     start_task: Callable[[Task], Awaitable[None]]
     on_event: OnRunEvent
@@ -93,3 +135,52 @@ class RunContext:
     run: RunIdentity
     services: NodeServices
     under_way: NodesUnderWay = field(default_factory=NodesUnderWay)
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """One time that a run comes to a node, for one item where there are several: what a kind's runner works on.
+
+    Args:
+        node: its name.
+        path: the place within the run: the node, its visit where it is not the first, the item where there are
+            several. Parts of the node's work add to it: `{path}/tool#2`.
+        task_id: what its calls are charged to.
+        values: the state's own keys, and the item under its name.
+    """
+
+    node: str
+    path: str
+    task_id: str
+    values: Mapping[str, Json]
+    run: RunIdentity
+    services: NodeServices
+
+    def context(self) -> NodeContext:
+        """What a project's own function may know of it."""
+        run = self.run
+        return NodeContext(
+            run_id=run.run_id,
+            workflow=run.workflow,
+            node=self.node,
+            organisation=run.organisation,
+            person=run.person,
+            working_folder=run.working_folder,
+            project_folder=run.project_folder,
+            ledger=self.services.ledger,
+        )
+
+
+class KindRunner(Protocol):
+    """Port: runs the nodes of one kind; made once a node of a compiled workflow, whose files it has read by then."""
+
+    async def run(self, visit: Visit) -> Json:
+        """The node's output for one visit.
+
+        Called again after a failure or a crash, under the same path: what it records in the journals is not done twice.
+
+        Raises:
+            WaitsForPerson: its question is recorded; it is run again once there is an answer.
+            HarnessError: it failed. Anything else a project's code raises goes through as it is.
+        """
+        ...

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from harness.exceptions import HarnessError, ProviderError
-from harness.workflow.spec import RetrySpec
+from harness.workflow.node_kinds import RetrySpec
 
 T = TypeVar("T")
 

@@ -7,6 +7,7 @@ import pytest
 
 from harness.exceptions import SpecificationInvalid
 from harness.workflow.checking.checks import check, require_valid
+from harness.workflow.checking.registry import Registry
 from harness.workflow.loading import LoadedWorkflow, load_workflow
 
 WORKFLOW = """\
@@ -76,7 +77,9 @@ class Checked:
         names = {name.replace("_", "."): content for name, content in files.items()}
         loaded = self.load(text, FILES | names)
         found = check(
-            loaded, REGISTERED, lambda workflow, node, role: (workflow, node, role) != ("audit", unbound, "classifier")
+            loaded,
+            Registry.of_names(REGISTERED),
+            lambda workflow, node, role: (workflow, node, role) != ("audit", unbound, "classifier"),
         )
         return [line.removeprefix(f"{self.folder}/") for line in found]
 
@@ -99,7 +102,8 @@ def graph(checked: Checked, nodes: str, edges: str, *, state: str = "k: {}", sta
         text += f"  - {{from: {source}, to: {target.removesuffix('?')}{when}}}\n"
     text = text if edges else text.replace("edges:\n", "")
     return [
-        line.removeprefix(f"{checked.folder}/") for line in check(checked.load(text, {}), REGISTERED, lambda *_: True)
+        line.removeprefix(f"{checked.folder}/")
+        for line in check(checked.load(text, {}), Registry.of_names(REGISTERED), lambda *_: True)
     ]
 
 
@@ -273,21 +277,21 @@ def test_a_schema_in_place_is_checked_in_place(checked: Checked):
 )
 def test_a_schemas_type_must_fit_the_state_key_that_it_is_written_to(checked: Checked, schema: str, fits: bool):
     text = f"workflow: w\nstate: {{k: {{type: string}}}}\nstart: a\nnodes:\n  a: {{kind: model, role: r, prompt: p.md, output: k, schema: {schema}}}\n"
-    found = check(checked.load(text, {"p.md": "x"}), (), lambda *_: True)
+    found = check(checked.load(text, {"p.md": "x"}), Registry(), lambda *_: True)
 
     assert (found == []) is fits
 
 
 def test_an_answer_without_a_schema_is_text(checked: Checked):
     text = "workflow: w\nstate: {k: {type: array}}\nstart: a\nnodes:\n  a: {kind: model, role: r, prompt: p.md, output: k}\n"
-    (problem,) = check(checked.load(text, {"p.md": "x"}), (), lambda *_: True)
+    (problem,) = check(checked.load(text, {"p.md": "x"}), Registry(), lambda *_: True)
 
     assert "an answer without `schema` is text (string), but the state key 'k' is array" in problem
 
 
 def test_a_remember_node_reads_findings(checked: Checked):
     text = "workflow: w\nstate: {k: {type: string}}\nstart: a\nnodes:\n  a: {kind: remember, from: k}\n"
-    (problem,) = check(checked.load(text, {}), (), lambda *_: True)
+    (problem,) = check(checked.load(text, {}), Registry(), lambda *_: True)
 
     assert "w.yaml:5:23: nodes.a.from: holds findings" in problem
 
@@ -318,7 +322,7 @@ def test_a_loop_needs_a_bound_on_one_of_its_nodes(checked: Checked):
 def test_a_loop_with_a_bound_is_right(checked: Checked):
     text = "workflow: w\nstate: {k: {}}\nstart: a\nnodes:\n  a: {kind: code, code: write_report, max_visits: 3}\nedges:\n  - {from: a, to: a, when: {key: k, equals: 1}}\n"
 
-    assert check(checked.load(text, {}), REGISTERED, lambda *_: True) == []
+    assert check(checked.load(text, {}), Registry.of_names(REGISTERED), lambda *_: True) == []
 
 
 PARALLEL = "workflow: w\nstate: {{k: {{type: array{reducer}}}}}\nstart: {start}\nnodes:\n  a: {{kind: code, code: write_report, output: k}}\n  b: {{kind: code, code: write_report, output: {output}}}\n"
@@ -327,7 +331,9 @@ PARALLEL = "workflow: w\nstate: {{k: {{type: array{reducer}}}}}\nstart: {start}\
 @pytest.mark.parametrize("output", ["k", "[k]"])
 def test_a_key_that_parallel_nodes_write_needs_a_reducer(checked: Checked, output: str):
     (problem,) = check(
-        checked.load(PARALLEL.format(reducer="", start="[a, b]", output=output), {}), REGISTERED, lambda *_: True
+        checked.load(PARALLEL.format(reducer="", start="[a, b]", output=output), {}),
+        Registry.of_names(REGISTERED),
+        lambda *_: True,
     )
 
     assert problem == (
@@ -335,18 +341,18 @@ def test_a_key_that_parallel_nodes_write_needs_a_reducer(checked: Checked, outpu
         "give it a `reducer` in `state` (append, last)"
     )
     with_reducer = PARALLEL.format(reducer=", reducer: append", start="[a, b]", output=output)
-    assert check(checked.load(with_reducer, {}), REGISTERED, lambda *_: True) == []
+    assert check(checked.load(with_reducer, {}), Registry.of_names(REGISTERED), lambda *_: True) == []
 
 
 def test_a_key_that_one_node_writes_after_the_other_needs_none(checked: Checked):
     text = PARALLEL.format(reducer="", start="a", output="k") + "edges: [{from: a, to: b}]\n"
 
-    assert check(checked.load(text, {}), REGISTERED, lambda *_: True) == []
+    assert check(checked.load(text, {}), Registry.of_names(REGISTERED), lambda *_: True) == []
 
 
 def test_a_target_stands_once_in_a_fan_out_and_end_stands_alone(checked: Checked):
     text = "workflow: w\nstart: a\nnodes:\n  a: {kind: code, code: write_report}\n  b: {kind: code, code: write_report}\nedges: [{from: a, to: [b, b, end]}]\n"
-    found = check(checked.load(text, {}), REGISTERED, lambda *_: True)
+    found = check(checked.load(text, {}), Registry.of_names(REGISTERED), lambda *_: True)
 
     assert [line.split(": ", 1)[1] for line in found] == [
         "edges[0].to[1]: 'b' stands twice: a node runs once in a fan-out",
@@ -357,7 +363,7 @@ def test_a_target_stands_once_in_a_fan_out_and_end_stands_alone(checked: Checked
 def test_only_a_workflow_without_problems_passes(checked: Checked):
     loaded = checked.load(WORKFLOW, FILES)
 
-    require_valid(loaded, REGISTERED, lambda *_: True)
+    require_valid(loaded, Registry.of_names(REGISTERED), lambda *_: True)
     with pytest.raises(SpecificationInvalid) as caught:
-        require_valid(loaded, (), lambda *_: False)
+        require_valid(loaded, Registry(), lambda *_: False)
     assert len(caught.value.problems) == 3

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from harness.exceptions import AnswerInvalid, Overloaded, RateLimited
 from harness.workflow.nodes.retrying import retried, wait_seconds
-from harness.workflow.spec import RetrySpec
+from harness.workflow.node_kinds import RetrySpec
 
 policies = st.builds(
     RetrySpec,
