@@ -1,7 +1,8 @@
 """A project: the folder of a `harness.yaml`, which names its workflows, its files and its tools and code.
 
 A workflow calls tools and code by the names registered here, never by an import path, so that a workflow file stays
-data. Nothing is imported until `resolve_callable`; what a setting means is left to `settings.py`.
+data. Nothing is imported until `resolve_callable` or a tool is asked for; what a setting means is left to
+`settings.py`, how a tool is called to `harness.tools`.
 """
 
 import hashlib
@@ -15,14 +16,27 @@ from importlib.metadata import EntryPoint, entry_points
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
-from typing import Annotated, Any, Self, TypeVar
+from typing import Any, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StrictInt, ValidationError, model_validator
 
 from harness.exceptions import NameUnknown, SpecificationInvalid
 from harness.names import nearest_names
-from harness.tools.declarations import ToolDeclaration
+from harness.tools.allowed_hosts import HttpBlock
+from harness.tools.mcp_server_spec import McpServerSpec, ServerName
+from harness.tools.registered import (
+    CallablePath,
+    FunctionTool,
+    HttpTool,
+    RegisteredTool,
+    declaration_of,
+    function_tool,
+)
+from harness.tools.tool import Toolbox
+from harness.tools.toolbox import ProjectToolbox, RegisteredTools
+from harness.workflow.answers import schema_problem
 from harness.workflow.checking.registry import Registry
+from harness.workflow.nodes.node_context import NodeContext
 from harness.workflow.spec_values import Name
 from ontology.exceptions import YamlInvalid
 from ontology.yaml_documents import YamlDocument, read_yaml, validation_problems
@@ -31,9 +45,6 @@ PROJECT_FILE = "harness.yaml"
 TOOL_GROUP = "harness.tools"
 CODE_GROUP = "harness.code"
 _PACKAGE_PREFIX = "_harness_project_"
-
-CallablePath = Annotated[str, Field(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*$", max_length=200)]
-
 
 _Read = TypeVar("_Read", bound=BaseModel)
 
@@ -53,14 +64,18 @@ class SettingsBlock(_File):
     durability: str | None = None
     log_level: str | None = None
     no_progress: bool | None = None
+    retention_days: StrictInt | None = None
 
 
 class ProjectFile(_File):
     """What a `harness.yaml` may say; paths are relative to its folder.
 
     Args:
-        tools: names of tools, each with `module:function` in the project's folder.
-        code: the same for the callables of code nodes.
+        tools: names of tools, each with `module:function` in the project's folder, or a mapping that says more of it
+            or that makes an HTTP request of it.
+        http: the hosts that HTTP tools may reach.
+        mcp_servers: servers of tools; a tool of one is named `server.tool`.
+        code: names of the callables of code nodes, each with `module:function`.
     """
 
     settings: SettingsBlock = Field(default_factory=SettingsBlock)
@@ -68,7 +83,9 @@ class ProjectFile(_File):
     bindings: str | None = None
     prices: str | None = None
     ontology: str | None = None
-    tools: dict[Name, CallablePath] = Field(default_factory=dict)
+    tools: dict[Name, RegisteredTool] = Field(default_factory=dict)
+    http: HttpBlock = Field(default_factory=HttpBlock)
+    mcp_servers: dict[ServerName, McpServerSpec] = Field(default_factory=dict)
     code: dict[Name, CallablePath] = Field(default_factory=dict)
 
     @model_validator(mode="after")
@@ -76,6 +93,9 @@ class ProjectFile(_File):
         both = sorted(self.tools.keys() & self.code.keys())
         if both:
             raise ValueError(f"{both[0]!r} is registered under `tools` and under `code`: rename one")
+        for name in self.tools:
+            if name.partition(".")[0] in self.mcp_servers:
+                raise ValueError(f"tool {name!r} has the name of an MCP server, or of a tool of one: rename it")
         return self
 
 
@@ -116,46 +136,90 @@ class Project:
         """The file of the ontology's types, if there is one."""
         return self._path(self.file.ontology)
 
-    def registry_names(self) -> frozenset[str]:
-        """The names of all tools and code: the project's own and those of installed packages. Imports nothing."""
-        return frozenset({*self.file.tools, *self.file.code, *self._installed})
+    @cached_property
+    def tools(self) -> Mapping[str, FunctionTool | HttpTool]:
+        """All tools but those of MCP servers: the project's own, and those of installed packages. Imports nothing."""
+        own = {name: function_tool(said) for name, said in self.file.tools.items()}
+        return {name: FunctionTool() for name in self._installed(TOOL_GROUP)} | own
 
     def registry(self) -> Registry:
         """What workflows of this project may name. Imports nothing."""
-        installed = frozenset(self._installed)
         return Registry(
-            code=frozenset(self.file.code) | installed,
-            tools={name: ToolDeclaration(name) for name in (*installed, *self.file.tools)},
+            code=frozenset(self.file.code) | frozenset(self._installed(CODE_GROUP)),
+            tools={name: declaration_of(name, said) for name, said in self.tools.items()},
+            servers={name: server.declaration(name) for name, server in self.file.mcp_servers.items()},
             workflows=frozenset(self.file.workflows),
         )
 
+    def toolbox(self, *, environment: Mapping[str, str], mcp: Toolbox | None) -> ProjectToolbox:
+        """The tools as they are called.
+
+        Args:
+            environment: where the secrets are that declarations name.
+            mcp: the tools of the servers; None where they cannot be reached.
+        """
+        registered = RegisteredTools(
+            tools=self.tools,
+            servers=self.file.mcp_servers,
+            function_of=self.tool_function,
+            context_type=NodeContext,
+            allowed_hosts=self.file.http.hosts(),
+        )
+        return ProjectToolbox(registered, environment=environment, mcp=mcp)
+
     def resolve_callable(self, name: str) -> Callable[..., Any]:
-        """The tool or code of a name; the project's own goes before one of an installed package.
+        """The code of a name; the project's own goes before that of an installed package.
 
         Its module is imported as a part of a private package that stands for the project's folder, so that it can
         import its neighbours relatively, two projects can have modules of one name, and `sys.path` stays as it is.
 
         Raises:
-            NameUnknown: nothing is registered under this name.
+            NameUnknown: no code is registered under this name.
             SpecificationInvalid: what is registered cannot be imported, or cannot be called.
         """
-        own = self.file.tools.get(name) or self.file.code.get(name)
+        return self._function("code", CODE_GROUP, name, self.file.code.get(name))
+
+    def tool_function(self, name: str) -> Callable[..., Any]:
+        """The Python function of a tool; imported as code is.
+
+        Raises:
+            NameUnknown: no function is registered as a tool under this name.
+            SpecificationInvalid: what is registered cannot be imported, or cannot be called.
+        """
+        said = self.tools.get(name)
+        return self._function("tool", TOOL_GROUP, name, said.function if isinstance(said, FunctionTool) else None)
+
+    def tool_origin(self, name: str) -> str:
+        """Where a tool is registered: `file:line:column`, or the installed package that brings it."""
+        if name in self.file.tools:
+            return self.document.place(("tools", name))
+        return self._place_of_installed(name, self._installed(TOOL_GROUP)[name])
+
+    def _function(self, kind: str, group: str, name: str, own: str | None) -> Callable[..., Any]:
         if own is not None:
-            block = "tools" if name in self.file.tools else "code"
+            block = "tools" if group == TOOL_GROUP else "code"
             return _called(lambda: self._own(own), own, self.document.problem((block, name), "").removesuffix(": "))
-        installed = self._installed.get(name)
-        if installed is None:
-            raise NameUnknown("tool or code", name, nearest_names(name, self.registry_names()))
-        place = f"entry point {name!r} of {installed.dist.name if installed.dist else 'an installed package'}"
-        return _called(installed.load, installed.value, place)
+        installed = self._installed(group)
+        if name not in installed:
+            known = self.registry()
+            names = known.tools if group == TOOL_GROUP else known.code
+            raise NameUnknown(kind, name, nearest_names(name, names))
+        point = installed[name]
+        return _called(point.load, point.value, self._place_of_installed(name, point))
 
     def _path(self, relative: str | None) -> Path | None:
         return None if relative is None else self.folder / relative
 
+    @staticmethod
+    def _place_of_installed(name: str, point: EntryPoint) -> str:
+        return f"entry point {name!r} of {point.dist.name if point.dist else 'an installed package'}"
+
+    def _installed(self, group: str) -> Mapping[str, EntryPoint]:
+        return self._entry_points[group]
+
     @cached_property
-    def _installed(self) -> Mapping[str, EntryPoint]:
-        groups = (entry_points(group=CODE_GROUP), entry_points(group=TOOL_GROUP))
-        return {each.name: each for group in groups for each in group}
+    def _entry_points(self) -> Mapping[str, Mapping[str, EntryPoint]]:
+        return {group: {each.name: each for each in entry_points(group=group)} for group in (CODE_GROUP, TOOL_GROUP)}
 
     def _own(self, path: str) -> object:
         module, _, function = path.partition(":")
@@ -183,6 +247,9 @@ def load_project(path: Path) -> Project:
         SpecificationInvalid: with every problem by position.
     """
     file, document = read_settings_file(path, ProjectFile)
+    problems = _tool_problems(file, document)
+    if problems:
+        raise SpecificationInvalid(problems)
     return Project(path.resolve().parent, file, document)
 
 
@@ -202,6 +269,23 @@ def read_settings_file(path: Path, model: type[_Read]) -> tuple[_Read, YamlDocum
         return model.model_validate({} if document.value is None else document.value), document
     except ValidationError as error:
         raise SpecificationInvalid(validation_problems(document, error, model)) from error
+
+
+def _tool_problems(file: ProjectFile, document: YamlDocument) -> list[str]:
+    """What is wrong with HTTP tools: a host that is not listed, a schema that is none."""
+    problems: list[str] = []
+    allowed = file.http.hosts()
+    for name, said in file.tools.items():
+        if not isinstance(said, HttpTool):
+            continue
+        origin = said.http.origin
+        if origin not in allowed:
+            reason = f"host {str(origin)!r} is not listed: add it to `http: {{allowed_hosts: [...]}}`"
+            problems.append(document.problem(("tools", name, "http", "url"), reason))
+        wrong = schema_problem(said.schema_of_arguments)
+        if wrong is not None:
+            problems.append(document.problem(("tools", name, "parameters", *wrong.path), wrong.reason))
+    return problems
 
 
 def _folder_package(folder: Path) -> ModuleType:

@@ -44,6 +44,7 @@ class Settings(BaseModel):
         zone: IANA time zone in which a person's weeks begin.
         durability: what SQLite waits for the disk for: `holds` only (a power cut can lose the last settlements and
             checkpoints, never a hold), or `power` (it loses nothing, and everything takes longer).
+        retention_days: how long `harness runs prune` keeps runs that have ended; None keeps them.
         origins: where the values came from, for those that are no default.
     """
 
@@ -57,6 +58,7 @@ class Settings(BaseModel):
     durability: str = "holds"
     log_level: str = "warning"
     no_progress: bool = False
+    retention_days: int | None = None
 
     origins: Mapping[str, str] = Field(default_factory=dict, repr=False, exclude=True)
 
@@ -248,6 +250,13 @@ def _switch(name: str, given: _Given) -> bool:
     return word in _TRUE
 
 
+def _days(name: str, given: _Given) -> int:
+    text = str(given.value)
+    if not re.fullmatch("[1-9][0-9]{0,5}", text):
+        raise _invalid(name, given, "write a number of days, at least 1; leave it out to keep runs")
+    return int(text)
+
+
 _READERS: Mapping[str, Callable[[str, _Given], object]] = {
     "home": _path,
     "database_url": _database_url,
@@ -257,6 +266,7 @@ _READERS: Mapping[str, Callable[[str, _Given], object]] = {
     "durability": _durability,
     "log_level": _log_level,
     "no_progress": _switch,
+    "retention_days": _days,
 }
 
 

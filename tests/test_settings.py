@@ -28,6 +28,7 @@ VALUES = {
     "log_level": ("debug", "info", "error", "warning"),
     "durability": ("power", "holds", "power", "holds"),
     "no_progress": ("true", "false", "true", "false"),
+    "retention_days": ("1", "2", "3", "4"),
 }
 
 Load = Callable[..., Settings]

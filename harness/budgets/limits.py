@@ -25,6 +25,7 @@ class ScopeKind(StrEnum):
     WORKFLOW = "workflow"
     TASK = "task"
     RUN = "run"
+    NODE = "node"  # one visit of a run to a node: `run/path`; a run sets it on itself
     ROLE = "role"
     MODEL = "model"
 

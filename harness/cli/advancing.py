@@ -1,22 +1,17 @@
 """Advancing one run in this process and saying what became of it: shared by `run` and `resume`."""
 
 import asyncio
-from decimal import Decimal
 from pathlib import Path
 
 from harness.assembly import Harness
 from harness.cli.context import CommandContext
 from harness.cli.exit_codes import ExitCode, exit_code_of_run
-from harness.cli.output import counted, json_line, usd_text
 from harness.cli.progress import RunProgress
+from harness.cli.run_views import cost_words, costs_object, run_object, state_lines
 from harness.engines.embedded import RunOutcome
 from harness.engines.run_store import Run, RunStatus
-from harness.exceptions import HarnessError
-from harness.json_values import Json, JsonObject
-from harness.ledger.reports import CostLine
+from harness.exceptions import HarnessError, WaitsForPerson
 from harness.project import PROJECT_FILE, Project, load_project
-
-_VALUE_WIDTH = 160
 
 
 async def advance(context: CommandContext, harness: Harness, run: Run) -> ExitCode:
@@ -31,15 +26,16 @@ async def advance(context: CommandContext, harness: Harness, run: Run) -> ExitCo
     if project is None and harness.project is None:
         return await _advance(context, harness, run)
     # Its tools and code are those of the project that it was started in.
-    async with Harness(harness.settings, project) as other:
+    async with context.house(project) as other:
         return await _advance(context, other, run)
 
 
 async def _advance(context: CommandContext, harness: Harness, run: Run) -> ExitCode:
     output = context.output
-    moving = output.messages.is_terminal and not harness.settings.no_progress
+    quiet = harness.settings.no_progress
+    moving = output.messages.is_terminal and not quiet
     try:
-        with RunProgress(output, moving=moving) as progress:
+        with RunProgress(output, moving=moving, quiet=quiet, stream=context.stream) as progress:
             outcome = await harness.engine.advance(run.run_id, progress.hear)
     except asyncio.CancelledError:
         left = await harness.runs.run(run.run_id)
@@ -61,6 +57,9 @@ def _resuming(context: CommandContext, run: Run) -> str:
 
 def _said(context: CommandContext, run: Run, error: HarnessError) -> str:
     """The error in its own words, with the command to go on where they do not hold it."""
+    if isinstance(error, WaitsForPerson):
+        answering = context.command(f"approve {error.run_id}")
+        return f"run {error.run_id} waits at {error.node!r}: {error.question}\nanswer it: `{answering}`"
     text = str(error)
     return text if "`harness resume " in text else f"{text}\nresume it: `{_resuming(context, run)}`"
 
@@ -89,57 +88,3 @@ def _report(
         output.problem(said)
     output.say(f"run {run.run_id} {run.status}: {cost_words(costs)}")
     return code
-
-
-def run_object(run: Run) -> dict[str, object]:
-    """A run for programs."""
-    return {
-        "run_id": run.run_id,
-        "workflow": run.workflow,
-        "status": str(run.status),
-        "person": run.person,
-        "organisation": run.organisation,
-        "project": run.project,
-        "task_id": run.task_id,
-        "created_at": run.created_at,
-        "started_at": run.started_at,
-        "finished_at": run.finished_at,
-        "binding_version_at_start": run.binding_version_at_start,
-        "owner": run.owner,
-        "lease_until": run.lease_until,
-    }
-
-
-def costs_object(costs: CostLine) -> dict[str, object]:
-    """What a run cost, for programs; `usd_per_completed` is null where no task is completed."""
-    return {
-        "calls": costs.calls,
-        "input_tokens": costs.input_tokens,
-        "output_tokens": costs.output_tokens,
-        "usd": costs.usd,
-        "estimated_usd": costs.estimated_usd,
-        "completed": costs.completed,
-        "failed": costs.failed,
-        "usd_per_completed": costs.usd_per_completed,
-    }
-
-
-def cost_words(costs: CostLine) -> str:
-    """What a run cost for each completed task, which is never nothing where none is."""
-    tokens = costs.input_tokens + costs.output_tokens
-    each = costs.usd_per_completed
-    completed = "none completed" if each is None else f"{usd_text(each)} a completed task ({costs.completed} completed)"
-    failed = f", {costs.failed} failed" if costs.failed else ""
-    estimated = f", {usd_text(costs.estimated_usd)} of it estimated" if costs.estimated_usd > Decimal(0) else ""
-    return f"{counted(costs.calls, 'call')}, {tokens:,} tokens, {usd_text(costs.usd)}{estimated}; {completed}{failed}"
-
-
-def state_lines(state: JsonObject) -> list[str]:
-    """Each key of the state on one line, shortened."""
-    return [f"{key}: {_shortened(value)}" for key, value in state.items() if value is not None]
-
-
-def _shortened(value: Json) -> str:
-    text = value if isinstance(value, str) else json_line(value)
-    first = text.strip().replace("\n", " ")
-    return first if len(first) <= _VALUE_WIDTH else f"{first[:_VALUE_WIDTH]}... ({len(text):,} characters)"

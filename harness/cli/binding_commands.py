@@ -12,8 +12,8 @@ from harness.cli.binding_places import filled_place, roles_of, workflows_of
 from harness.cli.binding_views import show_bindings, show_history
 from harness.cli.completion import model_names, node_names
 from harness.cli.context import CommandContext, context_of
-from harness.cli.forecast import has_state
 from harness.cli.global_options import Commands
+from harness.cli.recorded import has_state
 from harness.exceptions import ConfigurationInvalid, NameUnknown, SpecificationInvalid
 from harness.names import nearest_names
 from harness.routing.binding_changes import (

@@ -10,8 +10,9 @@ import typer
 
 from harness.assembly import Harness
 from harness.cli.context import CommandContext
-from harness.cli.forecast import bindings_in_force, has_state
+from harness.cli.forecast import bindings_in_force
 from harness.cli.global_options import options_of
+from harness.cli.recorded import has_state
 from harness.workflow.loading import load_workflow
 
 _MOST = 50

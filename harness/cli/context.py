@@ -26,11 +26,16 @@ _STOPPING = (signal.SIGINT, signal.SIGTERM)
 
 
 class CommandContext:
-    """One command's surroundings; everything is read when it is first asked for."""
+    """One command's surroundings; everything is read when it is first asked for.
 
-    def __init__(self, options: GlobalOptions) -> None:
+    Args:
+        stream: whether models' answers are heard as they arrive.
+    """
+
+    def __init__(self, options: GlobalOptions, *, stream: bool = False) -> None:
         self._options = options
         self._start = Path.cwd()
+        self.stream = stream
         self.output = Output(as_json=options.json)
 
     def look_from(self, folder: Path) -> None:
@@ -82,7 +87,11 @@ class CommandContext:
             ["harness", words, *(f"{flag} {shlex.quote(str(value))}" for flag, value in named.items() if value)]
         )
 
-    def work(self, body: Callable[[Harness], Coroutine[Any, Any, T]], *, stream: bool = False) -> T:
+    def house(self, project: Project | None) -> Harness:
+        """The parts that a command works with, for a project; to be closed."""
+        return Harness(self.settings, project, stream=self.stream)
+
+    def work(self, body: Callable[[Harness], Coroutine[Any, Any, T]]) -> T:
         """Do something with the house, in one event loop, and close it.
 
         SIGINT and SIGTERM cancel the body, so that what it has begun is left as it should be; a second one ends the
@@ -93,15 +102,15 @@ class CommandContext:
         """
 
         async def whole() -> T:
-            async with Harness(self.settings, self.project, stream=stream) as harness:
+            async with self.house(self.project) as harness:
                 return await _until_stopped(body(harness))
 
         return asyncio.run(whole())
 
 
-def context_of(ctx: typer.Context) -> CommandContext:
+def context_of(ctx: typer.Context, *, stream: bool = False) -> CommandContext:
     """The surroundings of a command."""
-    return CommandContext(options_of(ctx))
+    return CommandContext(options_of(ctx), stream=stream)
 
 
 async def _until_stopped(body: Awaitable[T]) -> T:

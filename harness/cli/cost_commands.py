@@ -14,6 +14,7 @@ from harness.cli.completion import run_ids
 from harness.cli.context import CommandContext, context_of
 from harness.cli.global_options import Commands
 from harness.cli.output import Column, time_text, usd_text
+from harness.cli.recorded import has_state, recorded_run
 from harness.engines.run_store import typed_run_id
 from harness.ledger.reports import CostLine, Entry, GroupBy
 
@@ -74,6 +75,8 @@ def costs(
     start = _start_of_day(since, context.settings.zone) if since else None
 
     async def body(harness: Harness) -> list[CostRow]:
+        if not has_state(harness):
+            return []
         lines = harness.reports.costs(harness.organisation, by, since=start)
         # Every charge has one person, so their lines add up to all of it.
         whole = _total(harness.reports.costs(harness.organisation, GroupBy.PERSON, since=start))
@@ -124,7 +127,7 @@ def _start_of_day(day: datetime, zone: str) -> datetime:
 
 def _show_run(context: CommandContext, run_id: str) -> None:
     async def body(harness: Harness) -> tuple[CostLine, tuple[Entry, ...]]:
-        await harness.runs.run(run_id)  # raises where there is none
+        await recorded_run(harness, run_id)
         reports, organisation = harness.reports, harness.organisation
         return reports.run_costs(organisation, run_id), reports.run_entries(organisation, run_id)
 

@@ -8,6 +8,7 @@ from harness.assembly import Harness, utc_now
 from harness.budgets.limits import ScopeKind, Unit, shown_amount
 from harness.budgets.reservations import Balance
 from harness.cli.output import counted, usd_text
+from harness.cli.recorded import has_state
 from harness.dialects.dialect import Dialect
 from harness.dialects.openai_chat import OpenAIChat
 from harness.exceptions import SpecificationInvalid
@@ -100,11 +101,6 @@ async def bindings_in_force(harness: Harness) -> BindingsInForce:
             return BindingsInForce(current.bindings, current.version)
     path = harness.project.bindings_path if harness.project else None
     return BindingsInForce(read_bindings(path, harness.catalogue) if path else BindingsFile(), 0)
-
-
-def has_state(harness: Harness) -> bool:
-    """Whether something was recorded here before."""
-    return harness.settings.database_url is not None or harness.settings.home.exists()
 
 
 async def forecast(

@@ -56,59 +56,29 @@ def _kept_as(name: str) -> Callable[[typer.Context, Any], Any]:
     return keep
 
 
+def _option(name: str, flag: str, help_text: str, metavar: str | None = None) -> Any:
+    """An option that is kept for the whole command and given to no command's function."""
+    return typer.Option(
+        flag,
+        metavar=metavar,
+        help=help_text,
+        callback=_kept_as(name),
+        expose_value=False,
+        rich_help_panel=_PANEL,
+    )
+
+
 def _said_of_every_command(
-    person: Annotated[
-        str | None,
-        typer.Option(
-            "--as",
-            metavar="PERSON",
-            help="Who pays and whose name stands on it.",
-            callback=_kept_as("person"),
-            expose_value=False,
-            rich_help_panel=_PANEL,
-        ),
-    ] = None,
-    home: Annotated[
-        Path | None,
-        typer.Option(
-            "--home",
-            metavar="DIR",
-            help="Where state is kept.",
-            callback=_kept_as("home"),
-            expose_value=False,
-            rich_help_panel=_PANEL,
-        ),
-    ] = None,
+    person: Annotated[str | None, _option("person", "--as", "Who pays and whose name stands on it.", "PERSON")] = None,
+    home: Annotated[Path | None, _option("home", "--home", "Where state is kept.", "DIR")] = None,
     project: Annotated[
-        Path | None,
-        typer.Option(
-            "--project",
-            metavar="DIR",
-            help="The folder of harness.yaml; else it is found upwards.",
-            callback=_kept_as("project"),
-            expose_value=False,
-            rich_help_panel=_PANEL,
-        ),
+        Path | None, _option("project", "--project", "The folder of harness.yaml; else it is found upwards.", "DIR")
     ] = None,
     json: Annotated[
-        bool | None,
-        typer.Option(
-            "--json",
-            help="Print JSON: one object, or one a line for lists and streams.",
-            callback=_kept_as("json"),
-            expose_value=False,
-            rich_help_panel=_PANEL,
-        ),
+        bool | None, _option("json", "--json", "Print JSON: one object, or one a line for lists and streams.")
     ] = None,
     no_progress: Annotated[
-        bool | None,
-        typer.Option(
-            "--no-progress",
-            help="Say nothing while a run goes on.",
-            callback=_kept_as("no_progress"),
-            expose_value=False,
-            rich_help_panel=_PANEL,
-        ),
+        bool | None, _option("no_progress", "--no-progress", "Say nothing while a run goes on.")
     ] = None,
 ) -> None:
     """Only its parameters are used."""
@@ -120,33 +90,41 @@ def _global_parameters() -> list[Any]:
     return [each for each in typer.main.get_command(probe).params if each.name != "help"]
 
 
-class GlobalCommand(TyperCommand):
+class _WithGlobalOptions:
+    """Adds the global options to what typer makes of a command or a group."""
+
+    params: list[Any]
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        named["context_settings"] = _HELP_NAMES | (named.get("context_settings") or {})
+        super().__init__(*arguments, **named)
+        self.params.extend(_global_parameters())
+
+
+class GlobalCommand(_WithGlobalOptions, TyperCommand):
     """A command with the global options."""
 
-    def __init__(self, *arguments: Any, **named: Any) -> None:
-        named["context_settings"] = _HELP_NAMES | (named.get("context_settings") or {})
-        super().__init__(*arguments, **named)
-        self.params.extend(_global_parameters())
 
-
-class GlobalGroup(TyperGroup):
+class GlobalGroup(_WithGlobalOptions, TyperGroup):
     """A group of commands with the global options."""
-
-    def __init__(self, *arguments: Any, **named: Any) -> None:
-        named["context_settings"] = _HELP_NAMES | (named.get("context_settings") or {})
-        super().__init__(*arguments, **named)
-        self.params.extend(_global_parameters())
 
 
 class Commands(typer.Typer):
     """The commands of one module, each with the global options.
 
     Use it as `commands = Commands()` and `@commands.command("name")`; for `harness budget set`, make another
-    `Commands(help=...)` and add it by `commands.add_typer(other, name="budget")`.
+    `Commands(help=...)` and add it by `commands.add_typer(other, name="budget")`. A group that does something without
+    a command has a callback: `@group.callback(invoke_without_command=True)`.
     """
 
-    def __init__(self, **named: Any) -> None:
-        super().__init__(cls=GlobalGroup, no_args_is_help=True, add_completion=False, **named)
+    def __init__(self, *, invoke_without_command: bool = False, **named: Any) -> None:
+        super().__init__(
+            cls=GlobalGroup,
+            no_args_is_help=not invoke_without_command,
+            invoke_without_command=invoke_without_command,
+            add_completion=False,
+            **named,
+        )
 
     def command(self, name: str | None = None, **named: Any) -> Callable[[Any], Any]:
         """As typer's, with the global options."""

@@ -1,60 +1,38 @@
-"""The commands `runs`, `show` and `outcome`: what ran, how far it came, what it cost, and whether it did its job."""
+"""The commands `runs`, `runs prune` and `outcome`: what ran and what it cost, what of it is kept, and whether it did its job."""
 
-from dataclasses import dataclass
-from decimal import Decimal
+import re
+import sys
+from collections.abc import Sequence
+from datetime import timedelta
 from typing import Annotated
 
 import typer
 
 from harness.assembly import Harness, utc_now
-from harness.budgets.limits import ScopeKind, Unit, parse_amount, shown_amount
-from harness.cli.advancing import cost_words, costs_object, run_object, state_lines
-from harness.cli.budget_commands import LimitRow, limit_row
+from harness.budgets.limits import Unit, parse_amount, shown_amount
 from harness.cli.completion import run_ids, workflow_names
-from harness.cli.context import context_of
+from harness.cli.context import CommandContext, context_of
+from harness.cli.exit_codes import ExitCode
 from harness.cli.global_options import Commands
-from harness.cli.output import Column, Output, counted, json_line, time_text, usd_text
-from harness.cli.run_reach import Reached, reached
-from harness.engines.run_store import Run, RunStatus
+from harness.cli.output import Column, counted, time_text, usd_text
+from harness.cli.recorded import has_state, recorded_run
+from harness.cli.run_views import RunLine, cost_words, costs_object, each_completed, run_line
+from harness.engines.run_store import ENDED, Pruned, PruneDepth, RunStatus
 from harness.engines.run_tasks import ended_task_of_run
-from harness.ledger.reports import CostLine, Entry
 
 commands = Commands()
+runs_group = Commands(invoke_without_command=True)
+commands.add_typer(runs_group, name="runs")
+
+_AGE = re.compile(r"(?P<count>[0-9]{1,6})(?P<unit>[hdw])")
+_HOURS = {"h": 1, "d": 24, "w": 7 * 24}
 
 RunArgument = Annotated[
     str, typer.Argument(metavar="RUN", help="A run, or the beginning of its id.", autocompletion=run_ids)
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class RunLine:
-    """A run with what it cost."""
-
-    run: Run
-    costs: CostLine
-
-    @property
-    def status(self) -> str:
-        """Where it stands; a running one whose lease has ended is nobody's and can be resumed."""
-        return _status(self.run)
-
-    def as_object(self) -> dict[str, object]:
-        """For programs."""
-        return {**run_object(self.run), "process_gone": _process_gone(self.run), "costs": costs_object(self.costs)}
-
-
-@dataclass(frozen=True, slots=True)
-class RunView:
-    """Everything that `show` says of a run."""
-
-    line: RunLine
-    reached: Reached
-    entries: tuple[Entry, ...]
-    caps: tuple[LimitRow, ...]
-    error: str | None
-
-
-@commands.command("runs")
+@runs_group.callback()
 def runs(
     ctx: typer.Context,
     status: Annotated[RunStatus | None, typer.Option("--status", help="Only those that stand so.")] = None,
@@ -62,14 +40,19 @@ def runs(
         str | None,
         typer.Option("--workflow", metavar="NAME", help="Only this workflow's.", autocompletion=workflow_names),
     ] = None,
+    steps: Annotated[bool, typer.Option("--steps", help="Also those that are steps of others.")] = False,
     limit: Annotated[int, typer.Option("--limit", min=1, max=10_000, help="At most so many.")] = 50,
 ) -> None:
-    """List runs, the newest first, with what each cost."""
+    """List runs, the newest first, with what each cost. `harness runs prune` drops what ended long ago."""
+    if ctx.invoked_subcommand is not None:
+        return
     context = context_of(ctx)
 
     async def body(harness: Harness) -> list[RunLine]:
-        found = await harness.runs.runs(status=status, workflow=workflow, limit=limit)
-        return [_line(harness, each) for each in found]
+        if not has_state(harness):
+            return []
+        found = await harness.runs.runs(status=status, workflow=workflow, limit=limit, steps=steps)
+        return [run_line(harness, each) for each in found]
 
     context.output.rows(
         context.work(body),
@@ -81,29 +64,99 @@ def runs(
             Column("started", lambda row: time_text(row.run.started_at)),
             Column("calls", lambda row: f"{row.costs.calls:,}", right=True),
             Column("dollars", lambda row: usd_text(row.costs.usd), right=True),
-            Column("a completed task", lambda row: _each(row.costs), right=True),
+            Column("a completed task", lambda row: each_completed(row.costs), right=True),
         ],
         as_object=RunLine.as_object,
         empty="there are no runs",
     )
 
 
-@commands.command("show")
-def show(
+@runs_group.command("prune")
+def prune(
     ctx: typer.Context,
-    run_id: RunArgument,
-    state: Annotated[bool, typer.Option("--state", help="Print its state as far as it came, whole, as JSON.")] = False,
-    entries: Annotated[bool, typer.Option("--entries", help="Print its lines of the ledger.")] = False,
+    older_than: Annotated[
+        str | None,
+        typer.Option(
+            "--older-than", metavar="AGE", help="What ended so long ago: 12h, 30d, 8w; else the setting retention_days."
+        ),
+    ] = None,
+    mode: Annotated[
+        PruneDepth,
+        typer.Option("--mode", help="checkpoints: the history, but not how it ended; all: the run with all its text."),
+    ] = PruneDepth.CHECKPOINTS,
+    status: Annotated[
+        list[RunStatus] | None, typer.Option("--status", help="Only those that ended so; may be repeated.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would go; drop nothing.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> None:
-    """Show one run: where it stands, its nodes, what it cost, and the caps it counts against."""
+    """Drop what is kept of runs that ended long ago. What they cost stays in the ledger.
+
+    A failed or cancelled run keeps what it needs to be resumed, unless it goes whole.
+    """
     context = context_of(ctx)
-    view = context.work(lambda harness: _view(harness, run_id))
-    if state:
-        _print_state(context.output, view)
-    elif entries:
-        _print_entries(context.output, view)
-    else:
-        context.output.record(_view_object(view), _view_text(view))
+    age = _age(context, older_than)
+    statuses = _ended(status)
+    if not (dry_run or yes):
+        would = _prune(context, age, mode, statuses, dry_run=True)
+        _require_yes(context, would)
+    pruned = _prune(context, age, mode, statuses, dry_run=dry_run)
+    context.output.record(
+        {
+            "dry_run": dry_run,
+            "mode": mode.value,
+            "runs": pruned.runs,
+            "checkpoints": pruned.checkpoints,
+            "steps": pruned.steps,
+            "bytes": pruned.bytes,
+        },
+        f"{'would drop' if dry_run else 'dropped'} {_pruned_words(pruned)}",
+    )
+
+
+def _age(context: CommandContext, typed: str | None) -> timedelta:
+    if typed is None:
+        days = context.settings.retention_days
+        if days is None:
+            raise typer.BadParameter("say how old, such as 30d, or set retention_days", param_hint="--older-than")
+        return timedelta(days=days)
+    match = _AGE.fullmatch(typed.strip().lower())
+    if match is None:
+        raise typer.BadParameter(f"{typed!r}: write hours, days or weeks: 12h, 30d, 8w", param_hint="--older-than")
+    return timedelta(hours=int(match["count"]) * _HOURS[match["unit"]])
+
+
+def _ended(status: Sequence[RunStatus] | None) -> frozenset[RunStatus]:
+    asked = frozenset(status or ENDED)
+    if asked - ENDED:
+        words = ", ".join(sorted(ENDED))
+        raise typer.BadParameter(f"only what has ended is dropped: {words}", param_hint="--status")
+    return asked
+
+
+def _prune(
+    context: CommandContext, age: timedelta, mode: PruneDepth, statuses: frozenset[RunStatus], *, dry_run: bool
+) -> Pruned:
+    async def body(harness: Harness) -> Pruned:
+        if not has_state(harness):
+            return Pruned(0, 0, 0, 0)
+        return await harness.runs.prune(before=utc_now() - age, depth=mode, statuses=statuses, dry_run=dry_run)
+
+    return context.work(body)
+
+
+def _require_yes(context: CommandContext, would: Pruned) -> None:
+    """Ask on a terminal; elsewhere --yes is asked for."""
+    words = f"this drops {_pruned_words(would)}"
+    if context.output.as_json or not sys.stdin.isatty():
+        raise typer.BadParameter(f"{words}: say --yes, or --dry-run to look only")
+    if not typer.confirm(f"{words}. Go on?", err=True):
+        raise typer.Exit(ExitCode.RUN_FAILED)
+
+
+def _pruned_words(pruned: Pruned) -> str:
+    parts = f"{counted(pruned.checkpoints, 'checkpoint')}, {counted(pruned.steps, 'step')}, {pruned.bytes:,} bytes"
+    return f"{parts} of {counted(pruned.runs, 'run')}"
 
 
 @commands.command("outcome")
@@ -121,11 +174,11 @@ def outcome(
     worth = None if value is None else shown_amount(parse_amount(value, Unit.USD), Unit.USD)
 
     async def body(harness: Harness) -> RunLine:
-        run = await harness.runs.run(run_id)
+        run = await recorded_run(harness, run_id)
         said = f"{harness.settings.person}: {evidence}"
         task = ended_task_of_run(run, success=success, evidence=said, at=utc_now(), value_usd=worth)
         await harness.money.end_task(task)
-        return _line(harness, run)
+        return run_line(harness, run)
 
     line = context.work(body)
     word = "completed" if success else "failed"
@@ -139,118 +192,3 @@ def outcome(
         },
         f"run {line.run.run_id}: {word}; {cost_words(line.costs)}",
     )
-
-
-async def _view(harness: Harness, typed: str) -> RunView:
-    run = await harness.runs.run(typed)
-    entries = harness.reports.run_entries(run.organisation, run.run_id)
-    scopes = {
-        (ScopeKind.ORGANISATION.value, run.organisation),
-        (ScopeKind.PERSON.value, run.person),
-        (ScopeKind.WORKFLOW.value, run.workflow),
-        (ScopeKind.RUN.value, run.run_id),
-        (ScopeKind.TASK.value, run.task_id),
-        *((ScopeKind.ROLE.value, entry.role) for entry in entries),
-        *((ScopeKind.MODEL.value, entry.model) for entry in entries),
-    }
-    balances = await harness.money.balances(run.organisation, sorted(scopes), at=utc_now())
-    return RunView(
-        line=_line(harness, run),
-        reached=await reached(harness, run),
-        entries=entries,
-        caps=tuple(limit_row(each) for each in balances),
-        error=run.error,
-    )
-
-
-def _line(harness: Harness, run: Run) -> RunLine:
-    return RunLine(run, harness.reports.run_costs(run.organisation, run.run_id))
-
-
-def _process_gone(run: Run) -> bool:
-    return run.status is RunStatus.RUNNING and run.lease_until is not None and run.lease_until <= utc_now()
-
-
-def _status(run: Run) -> str:
-    return f"{run.status} (its process is gone)" if _process_gone(run) else str(run.status)
-
-
-def _each(costs: CostLine) -> str:
-    return "none completed" if costs.usd_per_completed is None else usd_text(costs.usd_per_completed)
-
-
-def _print_state(output: Output, view: RunView) -> None:
-    if output.as_json:
-        output.event(view.reached.state)
-        return
-    for key, value in view.reached.state.items():
-        output.text(f"{key}: {json_line(value)}")
-
-
-def _print_entries(output: Output, view: RunView) -> None:
-    output.rows(
-        view.entries,
-        [
-            Column("seq", lambda row: str(row.seq), right=True),
-            Column("at", lambda row: time_text(row.at)),
-            Column("kind", lambda row: row.kind),
-            Column("node", lambda row: row.node or "-"),
-            Column("role", lambda row: row.role),
-            Column("model", lambda row: row.model),
-            Column("bindings", lambda row: str(row.binding_version), right=True),
-            Column("in", lambda row: _count(row.input_tokens), right=True),
-            Column("out", lambda row: _count(row.output_tokens), right=True),
-            Column("dollars", lambda row: usd_text(row.usd), right=True),
-            Column("estimated", lambda row: "yes" if row.estimated else "no"),
-            Column("error", lambda row: row.error or "-"),
-        ],
-        as_object=lambda row: row,
-        empty="nothing of it was charged yet",
-    )
-
-
-def _count(tokens: int | None) -> str:
-    return "-" if tokens is None else f"{tokens:,}"
-
-
-def _charged(view: RunView, node: str) -> tuple[int, int, Decimal]:
-    """Calls, tokens and dollars of one node; holds are left out, what closed them counts."""
-    of_node = [entry for entry in view.entries if entry.node == node and entry.kind != "hold"]
-    tokens = sum((entry.input_tokens or 0) + (entry.output_tokens or 0) for entry in of_node)
-    return sum(entry.calls for entry in of_node), tokens, sum((entry.usd for entry in of_node), Decimal(0))
-
-
-def _nodes(view: RunView) -> list[str]:
-    """The nodes that were charged, in that order, then the others that are done."""
-    charged = (entry.node for entry in view.entries if entry.node)
-    return list(dict.fromkeys([*charged, *sorted(view.reached.finished)]))
-
-
-def _view_object(view: RunView) -> dict[str, object]:
-    nodes: list[dict[str, object]] = []
-    for node in _nodes(view):
-        calls, tokens, dollars = _charged(view, node)
-        done = node in view.reached.finished
-        visits = view.reached.visits.get(node)
-        nodes.append({"node": node, "done": done, "visits": visits, "calls": calls, "tokens": tokens, "usd": dollars})
-    return {**view.line.as_object(), "error": view.error, "nodes": nodes, "caps": view.caps}
-
-
-def _view_text(view: RunView) -> str:
-    run = view.line.run
-    started, finished = time_text(run.started_at), time_text(run.finished_at)
-    lines = [
-        f"run {run.run_id} of {run.workflow}: {view.line.status}",
-        f"  person {run.person}, organisation {run.organisation}, bindings version {run.binding_version_at_start}",
-        f"  created {time_text(run.created_at)}, started {started}, finished {finished}",
-        f"  project {run.project}",
-    ]
-    if view.error:
-        lines += [f"  {line}" for line in f"error: {view.error}".splitlines()]
-    for node in _nodes(view):
-        calls, tokens, dollars = _charged(view, node)
-        done = "done" if node in view.reached.finished else "not finished"
-        lines.append(f"  node {node}: {done}; {counted(calls, 'call')}, {tokens:,} tokens, {usd_text(dollars)}")
-    lines += [f"  {line}" for line in state_lines(view.reached.state)]
-    lines += [f"  cap of {cap}" for cap in view.caps]
-    return "\n".join([*lines, cost_words(view.line.costs)])

@@ -32,8 +32,12 @@ _RUNS, _MODELS, _MONEY, _MEMORY, _PROJECT = "Runs", "Models", "Money", "Memory",
 COMMANDS: tuple[CommandEntry, ...] = (
     CommandEntry("run", "run_commands", _RUNS, "Run a workflow."),
     CommandEntry("resume", "run_commands", _RUNS, "Continue a run, or all whose process is gone."),
-    CommandEntry("runs", "history_commands", _RUNS, "List runs."),
-    CommandEntry("show", "history_commands", _RUNS, "Show one run: how far it came and what it cost."),
+    CommandEntry("approve", "question_commands", _RUNS, "Answer what a run waits for, and let it go on."),
+    CommandEntry("questions", "question_commands", _RUNS, "List what waits for a person."),
+    CommandEntry("cancel", "control_commands", _RUNS, "Stop a run; it can be resumed."),
+    CommandEntry("fork", "control_commands", _RUNS, "Start a new run from a step of another one."),
+    CommandEntry("runs", "history_commands", _RUNS, "List runs; drop what is kept of old ones."),
+    CommandEntry("show", "show_commands", _RUNS, "Show one run: how far it came and what it cost."),
     CommandEntry("outcome", "history_commands", _RUNS, "Say whether a run's business is done."),
     CommandEntry("bind", "binding_commands", _MODELS, "Bind a role to a model."),
     CommandEntry("bindings", "binding_commands", _MODELS, "Show which model fills which role."),
@@ -109,16 +113,36 @@ def command_line() -> TyperGroup:
 
 def run(arguments: Sequence[str] | None = None) -> None:
     """The console script: do what the arguments say and end the process with its exit code."""
+    words = sys.argv[1:] if arguments is None else list(arguments)
     options = GlobalOptions()
     try:
-        command_line().main(args=arguments, prog_name="harness", obj=options)
+        code: object = command_line().main(args=words, prog_name="harness", obj=options, standalone_mode=False)
     except SystemExit:
         raise
+    except (typer.TyperException, typer.Abort) as error:
+        sys.exit(_misused(error, as_json=options.json or "--json" in words))
     except BaseException as error:  # noqa: BLE001 - the last place where anything can be said about it
         # Late, because the error trees of the floors below come with their databases' libraries.
         from harness.cli.failures import explained
 
-        sys.exit(explained(error, options.log_folder))
+        sys.exit(explained(error, options.log_folder, as_json=options.json))
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _misused(error: typer.TyperException | typer.Abort, *, as_json: bool) -> int:
+    """Say what is wrong with the command line itself, in typer's own words."""
+    if isinstance(error, typer.Abort):
+        typer.echo("aborted", err=True)
+        return 1
+    if not as_json:
+        from typer import rich_utils  # loads a part of rich that a command without a mistake needs not
+
+        rich_utils.rich_format_error(error)  # pyright: ignore[reportArgumentType] - every one of them is click's
+    else:
+        from harness.cli.output import error_object, json_line
+
+        typer.echo(json_line(error_object(error, error.format_message(), error.exit_code)))
+    return error.exit_code
 
 
 if __name__ == "__main__":

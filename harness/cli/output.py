@@ -46,6 +46,11 @@ class Output:
         self._data = _console(stderr=False)
         self.messages = _console(stderr=True)
 
+    @property
+    def width(self) -> int:
+        """How many characters a line of data has room for; very many where there is no terminal."""
+        return self._data.width
+
     def record(self, value: object, shown: str) -> None:
         """One thing: one JSON object on one line, or the text for people."""
         if self.as_json:
@@ -81,6 +86,11 @@ class Output:
         """Anything that is not data."""
         self.messages.print(plain(text, style=style), soft_wrap=True)
 
+    def words(self, text: str) -> None:
+        """Part of what a model says, as it arrives: written at once, to the place where the part before ended."""
+        self.messages.print(plain(text), end="", soft_wrap=True)
+        self.messages.file.flush()
+
     def problem(self, text: str) -> None:
         """What went wrong."""
         self.say(text, style="red")
@@ -98,6 +108,11 @@ def json_line(value: object) -> str:
     control characters out of it.
     """
     return json.dumps(_jsonable(value), separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+
+
+def error_object(error: BaseException, words: str, exit_code: int) -> dict[str, object]:
+    """An error that ended a command, for programs."""
+    return {"event": "error", "error": words, "error_class": type(error).__name__, "exit_code": int(exit_code)}
 
 
 def usd_text(amount: Decimal | None) -> str:

@@ -23,6 +23,8 @@ from harness.workflow.loading import LoadedWorkflow, load_workflow
 
 commands = Commands()
 
+StreamOption = Annotated[bool, typer.Option("--stream", help="Print models' words as they come, on stderr.")]
+
 
 @commands.command("run")
 def run(
@@ -44,13 +46,14 @@ def run(
         int | None,
         typer.Option("--items", min=0, help="For the worst case: how long to assume lists that are not known."),
     ] = None,
+    stream: StreamOption = False,
 ) -> None:
     """Run a workflow.
 
     Its worst case in dollars is printed first, then progress, on stderr; what it made comes on stdout. With --json
     every event is one line and the last line is the result.
     """
-    context = context_of(ctx)
+    context = context_of(ctx, stream=stream)
     loaded = load_workflow(workflow_file(context, workflow))
     given = read_inputs(loaded.spec, inputs or [], input_file)
     if dry_run:

@@ -1,7 +1,7 @@
-"""The inputs of a run as they are typed, each read by the type of its state key."""
+"""Values of a run's state as they are typed, each read by the type of its state key."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import cast
 
@@ -28,18 +28,38 @@ def read_inputs(spec: WorkflowSpec, typed: Sequence[str], file: Path | None) -> 
         YamlInvalid: the file cannot be read.
     """
     inputs: JsonObject = _from_file(file) if file else {}
-    for text in typed:
-        key, equals, value = text.partition("=")
-        if not equals:
-            raise typer.BadParameter(f"{text!r}: write KEY=VALUE", param_hint="--input")
-        _require_known(spec, key)
-        inputs[key] = _read(key, value, spec.state[key].type if key in spec.state else ValueType.ANY)
     for key in inputs:
-        _require_known(spec, key)
+        _require_input(spec, key)
+    for key, text in _typed(typed, "--input"):
+        _require_input(spec, key)
+        inputs[key] = _read(key, text, spec.state[key].type if key in spec.state else ValueType.ANY, "--input")
     return inputs
 
 
-def _require_known(spec: WorkflowSpec, key: str) -> None:
+def read_changes(spec: WorkflowSpec, typed: Sequence[str]) -> JsonObject:
+    """The state keys of `--set KEY=VALUE`.
+
+    Raises:
+        NameUnknown: the state has no such key.
+        BadParameter: a value that is not of its key's type, or text without `=`.
+    """
+    changes: JsonObject = {}
+    for key, text in _typed(typed, "--set"):
+        if key not in spec.state:
+            raise NameUnknown("state key", key, nearest_names(key, spec.state))
+        changes[key] = _read(key, text, spec.state[key].type, "--set")
+    return changes
+
+
+def _typed(typed: Sequence[str], option: str) -> Iterator[tuple[str, str]]:
+    for text in typed:
+        key, equals, value = text.partition("=")
+        if not equals:
+            raise typer.BadParameter(f"{text!r}: write KEY=VALUE", param_hint=option)
+        yield key, value
+
+
+def _require_input(spec: WorkflowSpec, key: str) -> None:
     if key not in spec.inputs:
         raise NameUnknown("input", key, nearest_names(key, spec.inputs) or spec.inputs[:3])
 
@@ -51,14 +71,14 @@ def _from_file(path: Path) -> JsonObject:
     return cast("JsonObject", plain_json(cast("object", value), where=str(path)))
 
 
-def _read(key: str, text: str, declared: ValueType) -> Json:
+def _read(key: str, text: str, declared: ValueType, option: str) -> Json:
     if declared is ValueType.STRING:
         return text
     try:
         return _READERS[declared](text)
     except (ValueError, KeyError) as error:
         hint = "JSON, such as [1, 2]" if declared in (ValueType.ARRAY, ValueType.OBJECT) else f"a {declared}"
-        raise typer.BadParameter(f"{key}={text!r}: {key!r} takes {hint}", param_hint="--input") from error
+        raise typer.BadParameter(f"{key}={text!r}: {key!r} takes {hint}", param_hint=option) from error
 
 
 def _any(text: str) -> Json:

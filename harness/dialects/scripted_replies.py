@@ -3,21 +3,27 @@
     replies:
       - when: "invoice 17"       # part of the last user or tool text; left out, it answers whatever nothing else does
         model: small             # optional: only requests for this wire name
-        text: "It is paid."      # or `json:`, or `tool_call:`, or `error:`
+        about: "invoice"         # optional: part of the first user text
+        turn: 0                  # optional: how often the model has spoken before in the conversation
+        text: "It is paid."      # or `json:`, or `tool_call:`, or `tool_calls:`, or `error:`
         usage: {input: 12, output: 4}
         times: 1                 # optional: at most so often in one process
         delay_ms: 50
       - json: {verdict: approved}
       - tool_call: {name: look_up, arguments: {number: 17}}
+      - tool_calls: [{name: look_up, arguments: {number: 17}}, {name: look_up, arguments: "{no JSON"}]
       - error: {status: 429, message: slow down, code: rate_limit_exceeded, retry_after_seconds: 2}
 
-Replies with `when` go before those without, each in the order of the file. Without `times`, the same request gets the
-same reply whatever came before it, so that parallel and resumed runs agree. Where `usage` is left out, tokens are
+Of the replies whose conditions (`when`, `about`, `turn`) all hold, those with more of them go first, each in the order
+of the file. Without `times`, the same request gets the same reply whatever came before it, so that parallel and resumed
+runs agree; the course of an agent is told by `turn`. Tools have the names that the model is shown, arguments written as
+text are sent as they are. Where `usage` is left out, tokens are
 counted as bytes/4 of the request and of the answer, rounded up: a stand-in, not a tokenizer.
 """
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
@@ -45,10 +51,15 @@ class ScriptedUsage(_Written):
 
 
 class ScriptedToolCall(_Written):
-    """A tool the reply asks for."""
+    """A tool the reply asks for; arguments that are no JSON are written as text."""
 
     name: str
-    arguments: dict[str, Json] = Field(default_factory=dict)
+    arguments: dict[str, Json] | str = Field(default_factory=dict[str, Json])
+
+    @property
+    def sent(self) -> str:
+        """The arguments as the wire has them."""
+        return self.arguments if isinstance(self.arguments, str) else json.dumps(self.arguments, ensure_ascii=False)
 
 
 class ScriptedError(_Written):
@@ -64,10 +75,13 @@ class ScriptedReply(_Written):
     """One reply and the requests it is for; the module says what the fields mean."""
 
     when: str | None = Field(default=None, min_length=1)
+    about: str | None = Field(default=None, min_length=1)
+    turn: int | None = Field(default=None, ge=0)
     model: str | None = None
     text: str | None = None
     json_value: Json = Field(default=None, alias="json")
     tool_call: ScriptedToolCall | None = None
+    tool_calls: tuple[ScriptedToolCall, ...] = ()
     error: ScriptedError | None = None
     usage: ScriptedUsage | None = None
     times: int | None = Field(default=None, ge=1)
@@ -76,13 +90,25 @@ class ScriptedReply(_Written):
     @model_validator(mode="after")
     def _one_answer(self) -> Self:
         words = (self.text is not None) + ("json_value" in self.model_fields_set)
-        if self.error is not None and (words or self.tool_call is not None):
+        if self.error is not None and (words or self.calls):
             raise ValueError("a reply with `error` has no text, json or tool_call")
-        if self.error is None and not words and self.tool_call is None:
+        if self.error is None and not words and not self.calls:
             raise ValueError("a reply has text, json, tool_call or error")
+        if self.tool_call is not None and self.tool_calls:
+            raise ValueError("a reply has tool_call or tool_calls, not both")
         if words > 1:
             raise ValueError("a reply has text or json, not both")
         return self
+
+    @property
+    def calls(self) -> tuple[ScriptedToolCall, ...]:
+        """The tools it asks for, in their order."""
+        return (self.tool_call,) if self.tool_call is not None else self.tool_calls
+
+    @property
+    def conditions(self) -> int:
+        """How many things must hold for it beside the model."""
+        return sum(each is not None for each in (self.when, self.about, self.turn))
 
     @property
     def content(self) -> str | None:
@@ -91,9 +117,14 @@ class ScriptedReply(_Written):
             return json.dumps(self.json_value, ensure_ascii=False)
         return self.text
 
-    def answers(self, model: str, asked: str) -> bool:
+    def answers(self, model: str, asked: "AskedTexts") -> bool:
         """Whether this reply is for a request."""
-        return (self.model is None or self.model == model) and (self.when is None or self.when in asked)
+        return (
+            (self.model is None or self.model == model)
+            and (self.when is None or self.when in asked.last)
+            and (self.about is None or self.about in asked.first)
+            and (self.turn is None or self.turn == asked.turn)
+        )
 
 
 class ScriptedReplies(_Written):
@@ -107,10 +138,10 @@ class ScriptedReplies(_Written):
             raise ValueError("`replies` is empty: write at least one")
         return self
 
-    def candidates(self, model: str, asked: str) -> Sequence[tuple[int, ScriptedReply]]:
+    def candidates(self, model: str, asked: "AskedTexts") -> Sequence[tuple[int, ScriptedReply]]:
         """The replies for a request with their places in the file, best first."""
         fitting = [(place, reply) for place, reply in enumerate(self.replies) if reply.answers(model, asked)]
-        return sorted(fitting, key=lambda each: each[1].when is None)
+        return sorted(fitting, key=lambda each: -each[1].conditions)
 
 
 def read_scripted_replies(path: Path) -> ScriptedReplies:
@@ -131,24 +162,38 @@ def read_scripted_replies(path: Path) -> ScriptedReplies:
         raise SpecificationInvalid(validation_problems(document, error, ScriptedReplies)) from error
 
 
-def asked_text(body: JsonObject) -> str:
-    """What a request asks: the text of its last user or tool turn."""
-    turns = [turn for turn in objects_at(body, "messages") if text_at(turn, "role") in ("user", "tool")]
-    return texts_of(turns[-1].get("content"))[0] if turns else ""
+@dataclass(frozen=True, slots=True)
+class AskedTexts:
+    """What a request is told apart by.
+
+    Args:
+        last: the text of its last user or tool turn.
+        first: the text of its first user turn.
+        turn: how many turns of it are the model's own.
+    """
+
+    last: str
+    first: str
+    turn: int
+
+
+def asked_texts(body: JsonObject) -> AskedTexts:
+    """What a request asks, and where in a conversation."""
+    turns = [(text_at(turn, "role"), texts_of(turn.get("content"))[0]) for turn in objects_at(body, "messages")]
+    asked = [text for role, text in turns if role in ("user", "tool")]
+    first = next((text for role, text in turns if role == "user"), "")
+    return AskedTexts(asked[-1] if asked else "", first, sum(role == "assistant" for role, _ in turns))
 
 
 def completion_for(reply: ScriptedReply, model: str, request_bytes: int) -> JsonObject:
     """A reply as the chat completion that a server would send."""
     message: JsonObject = {"role": "assistant", "content": reply.content}
     answer = reply.content or ""
-    if reply.tool_call is not None:
-        arguments = json.dumps(reply.tool_call.arguments, ensure_ascii=False)
-        answer += reply.tool_call.name + arguments
-        function: JsonObject = {"name": reply.tool_call.name, "arguments": arguments}
-        call_id = f"call_{digest_of(function)[:9]}"
-        message["tool_calls"] = [{"id": call_id, "type": "function", "function": function}]
+    if reply.calls:
+        answer += "".join(call.name + call.sent for call in reply.calls)
+        message["tool_calls"] = [_wire_call(call, place) for place, call in enumerate(reply.calls)]
     written = reply.usage or ScriptedUsage(input=_tokens(request_bytes), output=_tokens(len(answer.encode())))
-    finish = "tool_calls" if reply.tool_call else "stop"
+    finish = "tool_calls" if reply.calls else "stop"
     return {
         "id": "chatcmpl-scripted",
         "object": "chat.completion",
@@ -173,6 +218,13 @@ def stream_for(completion: JsonObject) -> bytes:
         {**rest, "choices": [], "usage": completion["usage"]},
     ]
     return b"".join(f"data: {json.dumps(chunk)}\n\n".encode() for chunk in chunks) + b"data: [DONE]\n\n"
+
+
+def _wire_call(call: ScriptedToolCall, place: int) -> JsonObject:
+    function: JsonObject = {"name": call.name, "arguments": call.sent}
+    # The same call has the same id, but not within one reply.
+    call_id = f"call_{digest_of([function, place] if place else function)[:9]}"
+    return {"id": call_id, "type": "function", "function": function}
 
 
 def _tokens(byte_count: int) -> int:

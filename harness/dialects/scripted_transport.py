@@ -13,7 +13,7 @@ from pathlib import Path
 from harness.dialects.scripted_replies import (
     ScriptedError,
     ScriptedReply,
-    asked_text,
+    asked_texts,
     completion_for,
     read_scripted_replies,
     stream_for,
@@ -68,16 +68,17 @@ class ScriptedTransport:
         """Nothing is held."""
 
     def _taken(self, body: JsonObject) -> ScriptedReply:
-        model, asked = text_at(body, "model"), asked_text(body)
+        model, asked = text_at(body, "model"), asked_texts(body)
         for place, reply in self._replies.candidates(model, asked):
             if reply.times is None or self._used[place] < reply.times:
                 self._used[place] += 1
                 return reply
-        shown = asked if len(asked) <= 200 else asked[:197] + "..."  # noqa: PLR2004 - enough to recognise a prompt
+        last = asked.last
+        shown = last if len(last) <= 200 else last[:197] + "..."  # noqa: PLR2004 - enough to recognise a prompt
         raise RequestRefused(
             self._endpoint_name,
-            f"{self._path} has no reply (left) for model {model!r} asked {shown!r}: "
-            "add one whose `when` is in that text, or one without `when`",
+            f"{self._path} has no reply (left) for model {model!r} asked {shown!r} "
+            f"(turn {asked.turn}): add one whose `when` is in that text, or one without `when`",
         )
 
 

@@ -30,6 +30,8 @@ HarnessError
 │   └── ToolChanged             a server's tool is not the one that was approved
 ├── PlanInvalid                 a plan that cannot be run: a cycle, an unknown worker, inputs that do not fit
 ├── AnswerRefused               a person's answer that is not taken
+├── ExpressionInvalid           a text that is no condition
+├── ExpressionFailed            a condition that cannot be asked of these values
 ├── Confined                    a step that would carry private data out at a stranger's word
 └── RunError
     ├── NodeFailed              a node of the graph failed for good
@@ -39,7 +41,8 @@ HarnessError
     ├── RunCancelled            somebody cancelled it; it can be resumed
     ├── LeaseHeld               another process advances this run
     ├── RunInterrupted          stopped from outside; can be resumed
-    └── LimitOfRunReached       steps, visits or time of one run
+    ├── LimitOfRunReached       steps, visits or time of one run
+    └── MigrationRefused        it cannot go on with another version of its workflow
 """
 
 from harness.exceptions.money_errors import BudgetExceeded, HoldClosed, LimitInvalid, MoneyError, PriceUnknown
@@ -48,6 +51,8 @@ from harness.exceptions.node_errors import (
     AnswerRefused,
     CallableRefused,
     Confined,
+    ExpressionFailed,
+    ExpressionInvalid,
     FindingRefused,
     PlanInvalid,
     StateRefused,
@@ -68,6 +73,7 @@ from harness.exceptions.root import HarnessError, NameUnknown
 from harness.exceptions.run_errors import (
     LeaseHeld,
     LimitOfRunReached,
+    MigrationRefused,
     NodeFailed,
     NodeTimedOut,
     QuestionExpired,
@@ -94,6 +100,8 @@ __all__ = [
     "ConfigurationInvalid",
     "Confined",
     "ContextTooLong",
+    "ExpressionFailed",
+    "ExpressionInvalid",
     "FindingRefused",
     "HarnessError",
     "HoldClosed",
@@ -101,6 +109,7 @@ __all__ = [
     "LeaseHeld",
     "LimitInvalid",
     "LimitOfRunReached",
+    "MigrationRefused",
     "MoneyError",
     "NameUnknown",
     "NodeFailed",

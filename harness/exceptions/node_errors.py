@@ -93,3 +93,48 @@ class Confined(HarnessError):
 
     def __str__(self) -> str:
         return f"node {self.node!r} may not call {self.tool!r} by itself: {self.reason}"
+
+
+class ExpressionInvalid(HarnessError):
+    """A text that is no condition.
+
+    Args:
+        column: where it went wrong, counted from 1; in a text of several lines each line's end counts as one.
+    """
+
+    def __init__(self, text: str, column: int, reason: str) -> None:
+        super().__init__(text, column, reason)
+        self.text = text
+        self.column = column
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"no condition, column {self.column}: {self.reason}\n{_pointed_at(self.text, self.column)}"
+
+
+class ExpressionFailed(HarnessError):
+    """A condition that cannot be asked of these values, because one of them is missing or of another type.
+
+    Args:
+        column: of the part that could not be worked out, counted from 1.
+    """
+
+    def __init__(self, text: str, column: int, reason: str) -> None:
+        super().__init__(text, column, reason)
+        self.text = text
+        self.column = column
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"condition failed at column {self.column}: {self.reason}\n{_pointed_at(self.text, self.column)}"
+
+
+_SHOWN_BEFORE = 60
+_SHOWN = 100
+
+
+def _pointed_at(text: str, column: int) -> str:
+    """The text around a column, on one line, and a caret below it."""
+    start = max(0, column - 1 - _SHOWN_BEFORE)
+    line = "".join(each if each.isprintable() else " " for each in text[start : start + _SHOWN])
+    return f"  {line}\n  {' ' * (column - 1 - start)}^"

@@ -1,5 +1,6 @@
 """A run that cannot go on, or waits."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from harness.exceptions.root import HarnessError
@@ -115,3 +116,18 @@ class LimitOfRunReached(RunError):
 
     def __str__(self) -> str:
         return f"run {self.run_id} reached its limit {self.limit}={self.value:g}; raise it in the workflow's `limits`"
+
+
+class MigrationRefused(RunError):
+    """A run that cannot go on with another version of its workflow; it was left as it is."""
+
+    def __init__(self, run_id: str, reasons: Sequence[str]) -> None:
+        super().__init__(run_id, tuple(reasons))
+        self.run_id = run_id
+        self.reasons = tuple(reasons)
+
+    def __str__(self) -> str:
+        return (
+            f"run {self.run_id} cannot go on with the workflow as it is now: {'; '.join(self.reasons)}. "
+            f"Go on with the one it began with: `harness resume {self.run_id}`"
+        )

@@ -50,6 +50,11 @@ class CallContext:
         """Names what is asked, the same in every replay."""
         return f"{self.run_id or self.task_id}/{self.path}#{self.ordinal}"
 
+    @property
+    def place_id(self) -> str | None:
+        """Names the place within its run, whatever the how-manieth question there: `run/path`; None outside a run."""
+        return f"{self.run_id}/{self.path}" if self.run_id is not None else None
+
 
 def place_of_call(call_id: str) -> tuple[str, int, int]:
     """The node, visit (from 1) and item (from 0) that a run's `call_id` names."""
@@ -90,6 +95,7 @@ class Send:
             (ScopeKind.WORKFLOW, who.workflow),
             (ScopeKind.TASK, who.task_id),
             (ScopeKind.RUN, who.run_id),
+            (ScopeKind.NODE, who.place_id),
             (ScopeKind.ROLE, who.role),
             (ScopeKind.MODEL, self.model),
         ]

@@ -9,7 +9,7 @@ import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 
 from harness.storage.payloads import (
     Payload,
@@ -19,9 +19,11 @@ from harness.storage.payloads import (
     read_payloads,
 )
 from harness.storage.transactions import Operation, Statement
+from harness.storage.value_parts import joined
 
 Version = str | int | float
-Channels = Mapping[str, Sequence[Any]]  # {channel: [version, payload_id | None, number?]}, no value where it is empty
+# {channel: [version, payload_id | [payload_id, ...] | None, number?]}, no value where it is empty
+Channels = Mapping[str, Sequence[Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +47,19 @@ class CheckpointKey:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A value as it is kept: JSON null, a boolean or a number in place, anything else as a payload."""
+    """A value as it is kept: JSON null, a boolean or a number in place, anything else as a payload.
+
+    Args:
+        parts: instead of a payload, a long list or mapping cut into several (`value_parts`).
+    """
 
     number: str | None = None
     payload: Payload | None = None
+    parts: Sequence[Payload] = ()
+
+    def payloads(self) -> Sequence[Payload]:
+        """What is to be stored for it."""
+        return (self.payload,) if self.payload is not None else self.parts
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +129,7 @@ def put_checkpoint(scope: PayloadScope, new: NewCheckpoint, at: str) -> Operatio
     channels = _channels(new, inherited or {})
     if channels is None:
         return None
-    fresh = [kept.payload for kept in new.changed.values() if kept is not None and kept.payload is not None]
+    fresh = [payload for kept in new.changed.values() if kept is not None for payload in kept.payloads()]
     if new.metadata_payload is not None:
         fresh.append(new.metadata_payload)
     yield from insert_payloads(scope, fresh, at)
@@ -143,7 +154,7 @@ def put_writes(
     scope: PayloadScope, key: CheckpointKey, task_id: str, task_path: str, writes: Sequence[NewWrite], at: str
 ) -> Operation[None]:
     """Write what a task wrote; a position below zero replaces what is there, any other leaves it."""
-    yield from insert_payloads(scope, (write.kept.payload for write in writes if write.kept.payload), at)
+    yield from insert_payloads(scope, (payload for write in writes for payload in write.kept.payloads()), at)
     for start in range(0, len(writes), 100):
         part = writes[start : start + 100]
         parameters: dict[str, object] = {
@@ -157,6 +168,7 @@ def put_writes(
             parameters["channel_" + name] = write.channel
             parameters["payload_" + name] = write.kept.payload.payload_id if write.kept.payload else None
             parameters["number_" + name] = write.kept.number
+            parameters["parts_" + name] = _encode(_ids(write.kept.parts)) if write.kept.parts else None
         yield Statement(_put_writes_sql(len(part)), parameters)
 
 
@@ -181,12 +193,13 @@ def read_checkpoint(
     found_id, parent_id, document, metadata, further_id, channels_json = rows[0]
     key = CheckpointKey(organisation, thread_id, namespace, found_id)
     writes = yield Statement(
-        f"SELECT task_id, channel, number, payload_id FROM checkpoint_writes {WHERE_KEY} "
+        f"SELECT task_id, channel, number, payload_id, parts FROM checkpoint_writes {WHERE_KEY} "
         "ORDER BY task_path, task_id, position",
         key.parameters(),
     )
     channels: dict[str, list[Any]] = json.loads(channels_json)
-    wanted = [*(entry[1] for entry in channels.values() if has_value(entry)), further_id, *(row[3] for row in writes)]
+    pending = [(row[0], row[1], [None, ids_of_write(row[3], row[4]), row[2]]) for row in writes]
+    wanted = [*referenced(channels), further_id, *referenced({place: row[2] for place, row in enumerate(pending)})]
     contents = yield from read_payloads(organisation, filter(None, wanted))
     return StoredCheckpoint(
         key=key,
@@ -196,7 +209,7 @@ def read_checkpoint(
         further_metadata=contents[further_id] if further_id else None,
         versions={channel: entry[0] for channel, entry in channels.items()},
         values={channel: _content(entry, contents) for channel, entry in channels.items() if has_value(entry)},
-        writes=[StoredWrite(row[0], row[1], contents[row[3]] if row[3] else row[2]) for row in writes],
+        writes=[StoredWrite(task_id, channel, _content(entry, contents)) for task_id, channel, entry in pending],
     )
 
 
@@ -236,9 +249,16 @@ def list_checkpoints(
     return [ListedCheckpoint(CheckpointKey(organisation, *row[:3]), row[3], row[4]) for row in rows]
 
 
-def referenced(channels: Channels) -> Iterable[str]:
+def ids_of_write(payload_id: str | None, parts: str | None) -> str | list[str] | None:
+    """What a write's row points to, as it stands in a channel's entry."""
+    return json.loads(parts) if parts is not None else payload_id
+
+
+def referenced(channels: Mapping[Any, Sequence[Any]]) -> Iterable[str]:
     """The payloads that a checkpoint's channels point to."""
-    return (entry[1] for entry in channels.values() if has_value(entry) and entry[1])
+    for entry in channels.values():
+        if has_value(entry) and entry[1]:
+            yield from [entry[1]] if isinstance(entry[1], str) else entry[1]
 
 
 def has_value(entry: Sequence[Any]) -> bool:
@@ -265,10 +285,18 @@ def _entry(version: Version, kept: Kept | None) -> list[Any]:
         return [version]
     if kept.payload is not None:
         return [version, kept.payload.payload_id]
+    if kept.parts:
+        return [version, _ids(kept.parts)]
     return [version, None, kept.number]
 
 
+def _ids(parts: Sequence[Payload]) -> list[str]:
+    return [part.payload_id for part in parts]
+
+
 def _content(entry: list[Any], contents: Mapping[str, str]) -> str:
+    if isinstance(entry[1], list):
+        return joined([contents[part] for part in cast("list[str]", entry[1])])
     return contents[entry[1]] if entry[1] else entry[2]
 
 
@@ -295,11 +323,12 @@ def _put_writes_sql(count: int) -> str:
     key = "organisation, thread_id, checkpoint_ns, checkpoint_id, task_id, position"
     rows = ", ".join(
         "(:organisation, :thread_id, :checkpoint_ns, :checkpoint_id, :task_id, "
-        f":position_{name}, :person, :task_path, :channel_{name}, :payload_{name}, :number_{name})"
+        f":position_{name}, :person, :task_path, :channel_{name}, :payload_{name}, :number_{name}, :parts_{name})"
         for name in parameter_names(count)
     )
     return (
-        f"INSERT INTO checkpoint_writes ({key}, person, task_path, channel, payload_id, number) VALUES {rows} "
+        f"INSERT INTO checkpoint_writes ({key}, person, task_path, channel, payload_id, number, parts) VALUES {rows} "
         f"ON CONFLICT ({key}) DO UPDATE SET task_path = excluded.task_path, channel = excluded.channel, "
-        "payload_id = excluded.payload_id, number = excluded.number WHERE checkpoint_writes.position < 0"
+        "payload_id = excluded.payload_id, number = excluded.number, parts = excluded.parts "
+        "WHERE checkpoint_writes.position < 0"
     )

@@ -44,6 +44,7 @@ from harness.storage.checkpoint_serializer import CheckpointSerializer, TaggedTy
 from harness.storage.checkpoint_threads import copy_thread, delete_for_runs, delete_thread, prune_thread
 from harness.storage.payloads import PayloadScope
 from harness.storage.transactions import Operation, TransactionWriter
+from harness.storage.value_parts import WHOLE_UP_TO, parts_of
 
 GRAPH_TYPES = (
     TaggedType(
@@ -338,7 +339,13 @@ class SqlCheckpointSaver(BaseCheckpointSaver[int]):
         if value is None:
             return _NULL
         text = self._serializer.dumps(value, where=where)
-        return Kept(number=text) if type(value) in _NUMBERS else Kept(payload=scope.payload(text))
+        if type(value) in _NUMBERS:
+            return Kept(number=text)
+        if len(text) > WHOLE_UP_TO:
+            parts = parts_of(self._serializer.dumps_items(value, where=where), brackets=text[0] + text[-1])
+            if len(parts) > 1:
+                return Kept(parts=[scope.payload(part) for part in parts])
+        return Kept(payload=scope.payload(text))
 
     def _read(self, config: RunnableConfig) -> Callable[[], Operation[StoredCheckpoint | None]]:
         key = _key(self._organisation, config, get_checkpoint_id(config) or "")

@@ -8,7 +8,7 @@ Which types of the graph library are on the list is left to the saver; text of t
 
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -82,6 +82,18 @@ class CheckpointSerializer:
         except ValueError as error:  # of json: a float that is not finite, an integer of thousands of digits
             raise StateRefused(where, str(error)) from error
         return text
+
+    def dumps_items(self, value: object, *, where: str) -> Sequence[str]:
+        """The JSON of a list's items or a mapping's pairs, one by one, as it stands between brackets and commas.
+
+        Empty for what is neither, and for a mapping that looks like a tag.
+        """
+        if type(value) is list or type(value) is tuple:
+            return [self.dumps(item, where=where) for item in cast("Sequence[object]", value)]
+        if type(value) is dict and _MARK not in cast("dict[str, object]", value):
+            pairs = cast("dict[str, object]", value).items()
+            return [f"{self.dumps(key, where=where)}:{self.dumps(item, where=where)}" for key, item in pairs]
+        return ()
 
     def loads(self, text: str) -> object:
         """The value of a JSON text.

@@ -1,8 +1,4 @@
-"""Checkpoints that only the holder of a run's lease writes.
-
-A process that was stopped for longer than its lease, by a debugger or a sleeping machine, goes on where it was, before
-it has heard that the run is somebody else's. So each write looks at the run's owner in its own transaction.
-"""
+"""Checkpoints that only the holder of a run's lease writes: each write looks at the run's owner in its transaction."""
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 # langgraph and langchain-core leave the values of state and configuration untyped.
 
@@ -12,8 +8,8 @@ from typing import Any, TypeVar
 
 from typing_extensions import override
 
-from harness.exceptions import LeaseHeld, RunInterrupted
 from harness.storage.checkpoint_saver import SqlCheckpointSaver
+from harness.storage.run_fence import check_owner
 from harness.storage.transactions import Operation, Statement, TransactionWriter
 
 T = TypeVar("T")
@@ -57,10 +53,7 @@ class FencedCheckpointSaver(SqlCheckpointSaver):
     def _while_owned(self, run_id: str, start: Callable[[], Operation[T]]) -> Callable[[], Operation[T]]:
         def operation() -> Operation[T]:
             rows = yield Statement(self._find_owner, {"organisation": self._organisation, "run_id": run_id})
-            if not rows or rows[0][0] is None:
-                raise RunInterrupted(run_id)
-            if rows[0][0] != self._owner:
-                raise LeaseHeld(run_id, rows[0][0], datetime.fromisoformat(rows[0][1]))
+            check_owner(run_id, self._owner, rows[0] if rows else None)
             return (yield from start())
 
         return operation

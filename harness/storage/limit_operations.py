@@ -1,7 +1,7 @@
 """Limits and tasks as operations. A limit set in the middle of a period counts what the period already spent."""
 
 import json
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -99,14 +99,23 @@ def _since(span: PeriodSpan) -> str:
 
 
 def _spent_so_far(limit: Limit, span: PeriodSpan) -> Generator[Statement, Sequence[Row], int]:
+    of_scope, named = _of_scope(limit)
     rows = yield Statement(
-        f"SELECT {_SPENT[limit.unit]} FROM entries e WHERE organisation = :organisation "
-        f"AND {_SCOPE_COLUMN[limit.scope_kind]} = :scope_id AND at >= :since "
+        f"SELECT {_SPENT[limit.unit]} FROM entries e WHERE organisation = :organisation AND {of_scope} AND at >= :since "
         "AND (kind IN ('settle', 'expire') OR kind = 'adjust' AND EXISTS (SELECT 1 FROM entries x "
         "WHERE x.send_id = e.send_id AND x.kind IN ('settle', 'expire') AND x.kind = 'expire' AND x.at >= :since))",
-        {"organisation": limit.organisation, "scope_id": limit.scope_id, "since": _since(span)},
+        {"organisation": limit.organisation, "since": _since(span), **named},
     )
     return int(rows[0][0] or 0)
+
+
+def _of_scope(limit: Limit) -> tuple[str, Mapping[str, object]]:
+    """The condition that an entry counts against a limit, with its parameters."""
+    if limit.scope_kind is not ScopeKind.NODE:
+        return f"{_SCOPE_COLUMN[limit.scope_kind]} = :scope_id", {"scope_id": limit.scope_id}
+    # A call's id is its place, `#` and a number; only the number is taken off, because a path may have a `#` too.
+    place = {"run_id": limit.scope_id.partition("/")[0], "place": f"{limit.scope_id}#"}
+    return "run_id = :run_id AND rtrim(call_id, '0123456789') = :place", place
 
 
 def _join_holds(limit: Limit, span: PeriodSpan) -> Generator[Statement, Sequence[Row], int]:

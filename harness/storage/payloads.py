@@ -15,7 +15,7 @@ from typing import Any, Literal
 from harness.exceptions import NameUnknown
 from harness.storage.transactions import Operation, Row, Statement
 
-Holder = Literal["run", "checkpoint"]
+Holder = Literal["run", "checkpoint", "step", "cache"]
 
 _AT_ONCE = 200  # rows of one statement, well below every database's limit on parameters
 

@@ -30,7 +30,7 @@ payloads = Table(
     Column("organisation", Text, nullable=False),
     Column("person", Text, nullable=False),
     Column("run_id", _Identifier, nullable=False),
-    Column("holder", Text, nullable=False),  # "run" or "checkpoint": whose pruning may drop it
+    Column("holder", Text, nullable=False),  # "run", "checkpoint", "step" or "cache": with what it may be dropped
     Column("subject", Text),  # whom the text is about, where that is known
     Column("content", Text, nullable=False),  # JSON
     Column("created_at", Text, nullable=False),  # ISO 8601, UTC, microseconds; so are all times here
@@ -80,7 +80,9 @@ checkpoints = Table(
     Column("parent_checkpoint_id", _Identifier),
     Column("run_id", _Identifier, nullable=False),
     Column("document", Text, nullable=False),  # JSON: format version, time, versions seen, channels updated
-    Column("channels", Text, nullable=False),  # JSON: {channel: [version, payload_id | null, number?]}
+    Column(
+        "channels", Text, nullable=False
+    ),  # JSON: {channel: [version, payload_id | [payload_id ...] | null, number?]}
     Column("metadata", Text, nullable=False),  # JSON: source, step, parents, run_id and other numbers
     Column("metadata_payload_id", _Identifier),  # what else the caller's metadata holds
     Column("created_at", Text, nullable=False),
@@ -101,6 +103,7 @@ checkpoint_writes = Table(
     Column("channel", Text, nullable=False),
     Column("payload_id", _Identifier),
     Column("number", Text),  # JSON null, boolean or number: what needs no payload
+    Column("parts", Text),  # JSON: [payload_id ...] of a long list or mapping
     sqlite_with_rowid=False,
 )
 
@@ -166,7 +169,7 @@ tool_approvals = Table(
     Column("tool", Text, primary_key=True),
     Column("digest", Text, nullable=False),  # of name, description and schema, as they were approved
     Column("document", Text, nullable=False),  # JSON: what was approved, to show what changed
-    Column("approved_by", Text, nullable=False),
+    Column("person", Text, nullable=False),  # who approved it
     Column("approved_at", Text, nullable=False),
 )
 

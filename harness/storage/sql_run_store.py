@@ -1,23 +1,24 @@
 """The runs of an organisation in `runs.db`, on SQLite and PostgreSQL.
 
-A lease changes hands in one conditional UPDATE, which both databases carry out for one caller at a time.
+A lease changes hands in one conditional UPDATE, which both databases carry out for one caller at a time. How rows are
+read is left to `run_rows`, what goes when runs are pruned to `run_pruning`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
 from typing import cast
 
 from typing_extensions import override
 
-from harness.engines.run_store import NewRun, Run, RunStatus, RunStore, typed_run_id
+from harness.engines.run_store import ENDED, NewRun, Pruned, PruneDepth, Run, RunStatus, RunStore, typed_run_id
 from harness.exceptions import LeaseHeld, NameUnknown, RunInterrupted
 from harness.json_values import Json, digest_of
 from harness.names import nearest_names
-from harness.storage.checkpoint_serializer import CheckpointSerializer
 from harness.storage.payloads import Payload, PayloadScope, insert_payloads, read_payloads
-from harness.storage.transactions import Operation, Row, Statement, TransactionWriter
+from harness.storage.run_pruning import PruneOrder, prune_runs
+from harness.storage.run_rows import PATH_TO_ROOT, PLAIN_JSON, SELECT_RUNS, TREE_OF_RUN, run_of, text_of
+from harness.storage.transactions import Operation, Statement, TransactionWriter
 
-_JSON = CheckpointSerializer()  # one format for all payloads; of no type but plain JSON here
 # Whoever records a run starts it at once; after this long their process is gone.
 _TIME_TO_START = timedelta(seconds=30)
 _ALIKE_AMONG = 500  # the newest runs, to suggest one of
@@ -48,9 +49,9 @@ class SqlRunStore(RunStore):
     async def record(self, new: NewRun) -> Run:
         run_id = self._new_id()
         scope = PayloadScope(self._organisation, new.person, run_id, "run", new.subject)
-        spec = scope.payload(_JSON.dumps(new.spec, where="spec"))
-        inputs = scope.payload(_JSON.dumps(new.inputs, where="inputs"))
-        now = _text(self._clock())
+        spec = scope.payload(PLAIN_JSON.dumps(new.spec, where="spec"))
+        inputs = scope.payload(PLAIN_JSON.dumps(new.inputs, where="inputs"))
+        now = text_of(self._clock())
         parameters: dict[str, object] = {
             "organisation": self._organisation,
             "run_id": run_id,
@@ -64,6 +65,10 @@ class SqlRunStore(RunStore):
             "status": RunStatus.PENDING.value,
             "created_at": now,
             "binding_version": new.binding_version,
+            "parent_run_id": new.parent_run_id,
+            "parent_path": new.parent_path,
+            "forked_from": new.forked_from,
+            "forked_step": new.forked_step,
         }
 
         def operation() -> Operation[Run]:
@@ -84,8 +89,8 @@ class SqlRunStore(RunStore):
                     "organisation": self._organisation,
                     "run_id": found.run_id,
                     "owner": owner,
-                    "now": _text(now),
-                    "lease_until": _text(now + timedelta(seconds=lease_seconds)),
+                    "now": text_of(now),
+                    "lease_until": text_of(now + timedelta(seconds=lease_seconds)),
                 },
             )
             found = yield from self._one(found.run_id)
@@ -96,16 +101,65 @@ class SqlRunStore(RunStore):
         return await self._writer.run(operation)
 
     @override
-    async def renew(self, run_id: str, *, owner: str, lease_seconds: float) -> Run:
-        until = _text(self._clock() + timedelta(seconds=lease_seconds))
-        return await self._as_owner(run_id, owner, "lease_until = :lease_until", {"lease_until": until})
+    async def renew(self, run_id: str, *, owner: str, lease_seconds: float, active_seconds: float = 0.0) -> Run:
+        until = text_of(self._clock() + timedelta(seconds=lease_seconds))
+        change = "lease_until = :lease_until, active_ms = active_ms + :active_ms"
+        parameters: dict[str, object] = {"lease_until": until, "active_ms": _milliseconds(active_seconds)}
+        return await self._writer.run(lambda: self._as_owner(run_id, owner, change, parameters))
 
     @override
-    async def release(self, run_id: str, *, owner: str, status: RunStatus, error: str | None = None) -> Run:
-        now = _text(self._clock())
-        change = "owner = NULL, lease_until = NULL, status = :status, finished_at = :finished_at, "
-        parameters: dict[str, object] = {"status": status.value, "finished_at": now if status.ended else None}
-        return await self._as_owner(run_id, owner, change + "error_payload_id = :error_id", parameters, error=error)
+    async def release(
+        self,
+        run_id: str,
+        *,
+        owner: str,
+        status: RunStatus,
+        error: str | None = None,
+        active_seconds: float = 0.0,
+    ) -> Run:
+        now = text_of(self._clock())
+        parameters: dict[str, object] = {
+            "status": status.value,
+            "finished_at": now if status.ended else None,
+            "active_ms": _milliseconds(active_seconds),
+            # It would wait, or be continued: what was asked for in the last moment is done now.
+            "or_cancelled": int(status in (RunStatus.WAITING, RunStatus.INTERRUPTED)),
+            "now": now,
+        }
+        content = PLAIN_JSON.dumps(error, where="error") if error is not None else None
+
+        def operation() -> Operation[Run]:
+            run = yield from self._as_owner(run_id, owner, _RELEASE, parameters, content=content)
+            if run.status is RunStatus.CANCELLED:
+                yield from self._cancel_tree(run.run_id, run.cancel_requested_by, now, owner=owner)
+            return run
+
+        return await self._writer.run(operation)
+
+    @override
+    async def request_cancel(self, run_id: str, *, person: str) -> Run:
+        def operation() -> Operation[Run]:
+            found = yield from self._found(run_id)
+            now = text_of(self._clock())
+            cancelled = yield from self._cancel_tree(found.run_id, person, now, only_if_free=True)
+            if not cancelled:
+                yield Statement(
+                    "UPDATE runs SET cancel_requested_at = :now, cancel_requested_by = :person "
+                    "WHERE organisation = :organisation AND run_id = :run_id AND status = 'running'",
+                    {"organisation": self._organisation, "run_id": found.run_id, "now": now, "person": person},
+                )
+            return (yield from self._one(found.run_id))
+
+        return await self._writer.run(operation)
+
+    @override
+    async def replace_spec(self, run_id: str, *, owner: str, spec: Json) -> Run:
+        content = PLAIN_JSON.dumps(spec, where="spec")
+        change = "spec_digest = :spec_digest, spec_payload_id = :payload_id"
+        parameters: dict[str, object] = {"spec_digest": digest_of(spec)}
+        return await self._writer.run(
+            lambda: self._as_owner(run_id, owner, change, parameters, content=content), durable=True
+        )
 
     @override
     async def run(self, run_id: str) -> Run:
@@ -113,35 +167,62 @@ class SqlRunStore(RunStore):
 
     @override
     async def runs(
-        self, *, status: RunStatus | None = None, workflow: str | None = None, limit: int = 50
+        self, *, status: RunStatus | None = None, workflow: str | None = None, limit: int = 50, steps: bool = False
     ) -> Sequence[Run]:
         asked = {"status": status.value if status else None, "workflow": workflow}
         parameters = {name: value for name, value in asked.items() if value is not None}
         where = "".join(f" AND runs.{name} = :{name}" for name in parameters)
+        if not steps:
+            where += " AND runs.parent_run_id IS NULL"
+        return await self._listed(f"{where} ORDER BY runs.run_id DESC LIMIT :limit", {**parameters, "limit": limit})
 
+    @override
+    async def child(self, parent_run_id: str, path: str) -> Run | None:
+        found = await self._listed(
+            " AND runs.parent_run_id = :parent_run_id AND runs.parent_path = :path ORDER BY runs.run_id DESC LIMIT 1",
+            {"parent_run_id": parent_run_id, "path": path},
+        )
+        return found[0] if found else None
+
+    @override
+    async def children(self, run_id: str) -> Sequence[Run]:
         def operation() -> Operation[Sequence[Run]]:
+            found = yield from self._found(run_id)
             rows = yield Statement(
-                f"{_SELECT}{where} ORDER BY runs.run_id DESC LIMIT :limit",
-                {"organisation": self._organisation, **parameters, "limit": limit},
+                f"{SELECT_RUNS} AND runs.parent_run_id = :run_id ORDER BY runs.run_id",
+                {"organisation": self._organisation, "run_id": found.run_id},
             )
-            return [_run(row) for row in rows]
+            return [run_of(row) for row in rows]
+
+        return await self._writer.run(operation)
+
+    @override
+    async def root_of(self, run_id: str) -> Run:
+        def operation() -> Operation[Run]:
+            found = yield from self._found(run_id)
+            rows = yield Statement(
+                f"{PATH_TO_ROOT} SELECT run_id FROM path WHERE parent_run_id IS NULL",
+                {"organisation": self._organisation, "run_id": found.run_id},
+            )
+            return (yield from self._one(rows[0][0])) if rows else found
 
         return await self._writer.run(operation)
 
     @override
     async def expired(self) -> Sequence[Run]:
+        now = text_of(self._clock())
+        parameters = {
+            "organisation": self._organisation,
+            "now": now,
+            "never_started": text_of(self._clock() - _TIME_TO_START),
+        }
+
         def operation() -> Operation[Sequence[Run]]:
-            rows = yield Statement(
-                f"{_SELECT} AND (runs.status = 'running' AND runs.lease_until <= :now "
-                "OR runs.status = 'pending' AND runs.created_at <= :never_started) "
-                "ORDER BY COALESCE(runs.lease_until, runs.created_at)",
-                {
-                    "organisation": self._organisation,
-                    "now": _text(self._clock()),
-                    "never_started": _text(self._clock() - _TIME_TO_START),
-                },
-            )
-            return [_run(row) for row in rows]
+            # Their process died between the request and its next sign; nobody wants them continued.
+            for row in (yield Statement(_CANCEL_UNHEARD, parameters)):
+                yield from self._cancel_tree(row[0], row[1], now)
+            rows = yield Statement(_EXPIRED, parameters)
+            return [run_of(row) for row in rows]
 
         return await self._writer.run(operation)
 
@@ -155,13 +236,13 @@ class SqlRunStore(RunStore):
 
     @override
     async def write_payload(self, run_id: str, value: Json, *, subject: str | None = None) -> str:
-        content = _JSON.dumps(value, where="payload")
+        content = PLAIN_JSON.dumps(value, where="payload")
 
         def operation() -> Operation[str]:
             found = yield from self._found(run_id)
             scope = PayloadScope(self._organisation, found.person, found.run_id, "run", subject)
             payload = scope.payload(content)
-            yield from insert_payloads(scope, [payload], _text(self._clock()))
+            yield from insert_payloads(scope, [payload], text_of(self._clock()))
             return payload.payload_id
 
         return await self._writer.run(operation)
@@ -169,7 +250,19 @@ class SqlRunStore(RunStore):
     @override
     async def read_payload(self, payload_id: str) -> Json:
         contents = await self._writer.run(lambda: read_payloads(self._organisation, [payload_id]))
-        return _value(contents[payload_id])
+        return _json(contents[payload_id])
+
+    @override
+    async def prune(
+        self,
+        *,
+        before: datetime,
+        depth: PruneDepth,
+        statuses: Collection[RunStatus] = ENDED,
+        dry_run: bool = False,
+    ) -> Pruned:
+        order = PruneOrder(self._organisation, before, depth, frozenset(statuses), dry_run=dry_run)
+        return await prune_runs(self._writer, order)
 
     async def _recorded(self, run_id: str, column: str) -> Json:
         def operation() -> Operation[str]:
@@ -181,55 +274,86 @@ class SqlRunStore(RunStore):
             contents = yield from read_payloads(self._organisation, [rows[0][0]])
             return contents[rows[0][0]]
 
-        return _value(await self._writer.run(operation))
+        return _json(await self._writer.run(operation))
 
-    async def _as_owner(
-        self,
-        run_id: str,
-        owner: str,
-        change: str,
-        parameters: dict[str, object],
-        *,
-        error: str | None = None,
-    ) -> Run:
-        """Change a run whose lease is the owner's; an error's text is kept as a payload."""
-
-        def operation() -> Operation[Run]:
-            found = yield from self._found(run_id)
-            failure = _error_payload(found, error)
-            bound = {**parameters, "error_id": failure[1].payload_id if failure else None}
-            changed = yield Statement(
-                f"UPDATE runs SET {change} WHERE organisation = :organisation AND run_id = :run_id "
-                "AND status = 'running' AND owner = :owner RETURNING run_id",
-                {"organisation": self._organisation, "run_id": found.run_id, "owner": owner, **bound},
-            )
-            if not changed:
-                raise _not_ours((yield from self._one(found.run_id)))
-            if failure:
-                yield from insert_payloads(failure[0], [failure[1]], _text(self._clock()))
-            return (yield from self._one(found.run_id))
+    async def _listed(self, condition: str, parameters: dict[str, object]) -> Sequence[Run]:
+        def operation() -> Operation[Sequence[Run]]:
+            rows = yield Statement(SELECT_RUNS + condition, {"organisation": self._organisation, **parameters})
+            return [run_of(row) for row in rows]
 
         return await self._writer.run(operation)
 
+    def _as_owner(
+        self, run_id: str, owner: str, change: str, parameters: dict[str, object], *, content: str | None = None
+    ) -> Operation[Run]:
+        """Change a run whose lease is the owner's; `content` is kept as a payload, `:payload_id` of the change."""
+        found = yield from self._found(run_id)
+        scope = PayloadScope(self._organisation, found.person, found.run_id, "run")
+        payload: Payload | None = scope.payload(content) if content is not None else None
+        changed = yield Statement(
+            f"UPDATE runs SET {change} WHERE organisation = :organisation AND run_id = :run_id "
+            "AND status = 'running' AND owner = :owner RETURNING run_id",
+            {
+                "organisation": self._organisation,
+                "run_id": found.run_id,
+                "owner": owner,
+                **parameters,
+                "payload_id": payload.payload_id if payload else None,
+            },
+        )
+        if not changed:
+            raise _not_ours((yield from self._one(found.run_id)))
+        if payload:
+            yield from insert_payloads(scope, [payload], text_of(self._clock()))
+        return (yield from self._one(found.run_id))
+
+    def _cancel_tree(
+        self, run_id: str, person: str | None, now: str, *, owner: str | None = None, only_if_free: bool = False
+    ) -> Operation[bool]:
+        """Cancel a run and its steps as far as nobody but the owner advances them.
+
+        Args:
+            only_if_free: leave the steps too where the run itself is not cancelled.
+        """
+        parameters = {
+            "organisation": self._organisation,
+            "run_id": run_id,
+            "person": person,
+            "now": now,
+            "owner": owner or "",
+        }
+        cancelled = yield Statement(f"{_CANCEL} AND run_id = :run_id RETURNING run_id", parameters)
+        if cancelled or not only_if_free:
+            yield Statement(f"{TREE_OF_RUN} {_CANCEL} AND run_id IN (SELECT run_id FROM tree)", parameters)
+        return bool(cancelled)
+
     def _one(self, run_id: str) -> Operation[Run]:
         rows = yield Statement(
-            f"{_SELECT} AND runs.run_id = :run_id", {"organisation": self._organisation, "run_id": run_id}
+            f"{SELECT_RUNS} AND runs.run_id = :run_id", {"organisation": self._organisation, "run_id": run_id}
         )
-        return _run(rows[0])
+        return run_of(rows[0])
 
     def _found(self, name: str) -> Operation[Run]:
         typed = typed_run_id(name)
         rows = yield Statement(
-            f"{_SELECT} AND runs.run_id >= :first AND runs.run_id <= :last ORDER BY runs.run_id DESC LIMIT 4",
+            f"{SELECT_RUNS} AND runs.run_id >= :first AND runs.run_id <= :last "
+            "ORDER BY runs.parent_run_id IS NOT NULL, runs.run_id DESC LIMIT 4",
             {"organisation": self._organisation, "first": typed, "last": typed + "~"},  # "~" sorts behind all letters
         )
-        exact = [row for row in rows if row[0] == typed] or rows
-        if len(exact) == 1 and typed:
-            return _run(exact[0])
+        runs = [run_of(row) for row in rows]
+        # Steps are recorded a moment after the run they belong to, so their ids begin alike; a person means the run.
+        for meant in (
+            [run for run in runs if run.run_id == typed],
+            [run for run in runs if run.parent_run_id is None],
+            runs,
+        ):
+            if len(meant) == 1 and typed:
+                return meant[0]
         alike = [row[0] for row in rows]
         if not alike:
             newest = yield Statement(
-                "SELECT run_id FROM runs WHERE organisation = :organisation ORDER BY run_id DESC LIMIT :limit",
+                "SELECT run_id FROM runs WHERE organisation = :organisation AND parent_run_id IS NULL "
+                "ORDER BY run_id DESC LIMIT :limit",
                 {"organisation": self._organisation, "limit": _ALIKE_AMONG},
             )
             alike = list(nearest_names(typed, [row[0] for row in newest]))
@@ -242,61 +366,47 @@ def _not_ours(run: Run) -> LeaseHeld | RunInterrupted:
     return LeaseHeld(run.run_id, run.owner, run.lease_until)
 
 
-def _error_payload(run: Run, error: str | None) -> tuple[PayloadScope, Payload] | None:
-    if error is None:
-        return None
-    scope = PayloadScope(run.organisation, run.person, run.run_id, "run")
-    return scope, scope.payload(_JSON.dumps(error, where="error"))
+def _json(content: str) -> Json:
+    return cast("Json", PLAIN_JSON.loads(content))
 
 
-def _run(row: Row) -> Run:
-    return Run(
-        run_id=row[0],
-        organisation=row[1],
-        person=row[2],
-        workflow=row[3],
-        spec_digest=row[4],
-        project=row[5],
-        task_id=row[6],
-        status=RunStatus(row[7]),
-        owner=row[8],
-        lease_until=_time(row[9]),
-        created_at=datetime.fromisoformat(row[10]),
-        started_at=_time(row[11]),
-        finished_at=_time(row[12]),
-        binding_version_at_start=row[13],
-        error=str(_JSON.loads(row[14])) if row[14] is not None else None,
-    )
+def _milliseconds(seconds: float) -> int:
+    return max(0, round(seconds * 1000))
 
-
-def _value(content: str) -> Json:
-    return cast("Json", _JSON.loads(content))
-
-
-def _text(moment: datetime) -> str:
-    return moment.isoformat(timespec="microseconds")
-
-
-def _time(text: str | None) -> datetime | None:
-    return datetime.fromisoformat(text) if text is not None else None
-
-
-_SELECT = """\
-SELECT runs.run_id, runs.organisation, runs.person, runs.workflow, runs.spec_digest, runs.project, runs.task_id,
-  runs.status, runs.owner, runs.lease_until, runs.created_at, runs.started_at, runs.finished_at,
-  runs.binding_version_at_start, payloads.content
-FROM runs LEFT JOIN payloads ON payloads.payload_id = runs.error_payload_id
-WHERE runs.organisation = :organisation"""
 
 _INSERT = """\
 INSERT INTO runs (organisation, run_id, person, workflow, spec_digest, spec_payload_id, inputs_payload_id, project,
-  task_id, status, created_at, binding_version_at_start)
+  task_id, status, created_at, binding_version_at_start, parent_run_id, parent_path, forked_from, forked_step)
 VALUES (:organisation, :run_id, :person, :workflow, :spec_digest, :spec_payload_id, :inputs_payload_id, :project,
-  :task_id, :status, :created_at, :binding_version)"""
+  :task_id, :status, :created_at, :binding_version, :parent_run_id, :parent_path, :forked_from, :forked_step)"""
 
 _CLAIM = """\
 UPDATE runs SET owner = :owner, lease_until = :lease_until, status = 'running',
-  started_at = COALESCE(started_at, :now), finished_at = NULL, error_payload_id = NULL
+  started_at = COALESCE(started_at, :now), finished_at = NULL, error_payload_id = NULL,
+  cancel_requested_at = NULL, cancel_requested_by = NULL
 WHERE organisation = :organisation AND run_id = :run_id AND status <> 'completed'
   AND (owner IS NULL OR owner = :owner OR lease_until <= :now)
 RETURNING run_id"""
+
+_RELEASE = """\
+owner = NULL, lease_until = NULL, error_payload_id = :payload_id, active_ms = active_ms + :active_ms,
+  status = CASE WHEN :or_cancelled = 1 AND cancel_requested_at IS NOT NULL THEN 'cancelled' ELSE :status END,
+  finished_at = CASE WHEN :or_cancelled = 1 AND cancel_requested_at IS NOT NULL THEN :now ELSE :finished_at END"""
+
+_CANCEL = """\
+UPDATE runs SET status = 'cancelled', owner = NULL, lease_until = NULL, finished_at = COALESCE(finished_at, :now),
+  cancel_requested_at = :now, cancel_requested_by = :person
+WHERE organisation = :organisation AND status NOT IN ('completed', 'cancelled')
+  AND (owner IS NULL OR owner = :owner OR lease_until <= :now)"""
+
+_CANCEL_UNHEARD = """\
+UPDATE runs SET status = 'cancelled', owner = NULL, lease_until = NULL, finished_at = :now
+WHERE organisation = :organisation AND parent_run_id IS NULL AND status = 'running' AND lease_until <= :now
+  AND cancel_requested_at IS NOT NULL
+RETURNING run_id, cancel_requested_by"""
+
+_EXPIRED = f"""\
+{SELECT_RUNS} AND runs.parent_run_id IS NULL
+  AND (runs.status = 'running' AND runs.lease_until <= :now
+    OR runs.status = 'pending' AND runs.created_at <= :never_started)
+ORDER BY COALESCE(runs.lease_until, runs.created_at)"""

@@ -11,6 +11,7 @@ class ToolDeclaration:
 
     Args:
         parameters: names of its arguments, where the registry knows them without importing; None where it does not.
+        required: those of them that it is never called without.
     """
 
     name: str
@@ -20,3 +21,4 @@ class ToolDeclaration:
     private: bool = False
     approval: Approval = Approval.NEVER
     parameters: frozenset[str] | None = None
+    required: frozenset[str] = frozenset()

@@ -1,8 +1,8 @@
 """What a tool is: its name, what it takes, what it does to the world, and how it is called.
 
 The port that every way of reaching a tool implements: a Python function, an HTTP request, a tool of an MCP server.
-When a tool may run, how often and with whose approval is left to `tool_calls.py`; where tools are registered to
-`toolbox.py` and the project.
+When a tool may run, how often and with whose approval is left to the workflow's `tool_calls.py`; where tools are
+registered to `toolbox.py` and the project.
 """
 
 from dataclasses import dataclass, field
@@ -10,6 +10,9 @@ from enum import StrEnum
 from typing import Protocol
 
 from harness.json_values import Json, JsonObject
+
+TIMEOUT_SECONDS = 60.0
+MAX_RESULT_BYTES = 1_000_000
 
 
 class Approval(StrEnum):
@@ -45,8 +48,8 @@ class ToolSpec:
     trusted: bool = False
     private: bool = False
     approval: Approval = Approval.NEVER
-    timeout_seconds: float = 60.0
-    max_result_bytes: int = 1_000_000
+    timeout_seconds: float = TIMEOUT_SECONDS
+    max_result_bytes: int = MAX_RESULT_BYTES
     digest: str | None = None
 
 
@@ -93,6 +96,7 @@ class Toolbox(Protocol):
 
         Raises:
             NameUnknown: nothing is registered under it.
+            SpecificationInvalid: what is registered under it cannot be used.
             ToolFailed: its server cannot be reached or does not have it.
             ToolChanged: it is not what was approved.
         """

@@ -86,6 +86,17 @@ def read_answer(text: str, schema: JsonObject) -> Accepted | Rejected:
     return _validated(cast("Json", value), schema)
 
 
+def value_problem(value: Json, schema: JsonObject) -> str | None:
+    """Why a value is outside its schema, in words for people, at most 300 characters; None where it is inside.
+
+    The value is somebody's and may be anything; the schema is one in which `schema_problem` finds nothing.
+    """
+    if _deeper_than(value, MAX_DEPTH):
+        return f"nested deeper than {MAX_DEPTH} levels"
+    judged = _validated(value, schema)
+    return judged.reason if isinstance(judged, Rejected) else None
+
+
 def schema_problem(schema: object) -> SchemaProblem | None:
     """The first thing that keeps a value from being used as a JSON Schema for answers; None when it can be.
 

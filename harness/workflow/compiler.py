@@ -5,19 +5,24 @@ wait for each other where parallel branches meet, and routers where conditions o
 """
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, TypedDict
 
 from langgraph.graph import END as GRAPH_END
 from langgraph.graph import START, StateGraph
 from langgraph.runtime import Runtime
 
+from harness.exceptions import ExpressionFailed, NodeFailed
 from harness.json_values import Json, JsonObject
-from harness.workflow.joins import BEGIN, Sources, waiting_sources
+from harness.workflow.dominators import BEGIN
+from harness.workflow.expressions import holds, json_equal
+from harness.workflow.graph import ways_from
+from harness.workflow.joins import Sources, waiting_sources
 from harness.workflow.loading import LoadedWorkflow
 from harness.workflow.nodes.node_runner import NodeRunner
 from harness.workflow.nodes.node_services import RunContext
-from harness.workflow.spec import END, Edge, Reducer, StateKeySpec, WorkflowSpec
+from harness.workflow.origins import ORIGINS, tracks_origins
+from harness.workflow.spec import END, Condition, Edge, Reducer, StateKeySpec, WorkflowSpec
 from harness.workflow.state_values import VISITS, counts_visits
 
 
@@ -35,8 +40,9 @@ def compile_graph(loaded: LoadedWorkflow, *, checkpointer: Any) -> Any:
     for target, groups in meetings.items():
         for group in groups:
             graph.add_edge(sorted(group - {BEGIN}), target)
+    ways = ways_from(spec)
     for source in spec.nodes:
-        _add_edges(graph, spec, source, meetings)
+        _add_edges(graph, spec, source, ways.get(source, ()), meetings)
     return graph.compile(checkpointer=checkpointer)
 
 
@@ -48,9 +54,12 @@ def _node(runner: NodeRunner) -> Callable[..., Any]:
 
 
 def _add_edges(
-    graph: "StateGraph[Any, RunContext]", spec: WorkflowSpec, source: str, meetings: Mapping[str, tuple[Sources, ...]]
+    graph: "StateGraph[Any, RunContext]",
+    spec: WorkflowSpec,
+    source: str,
+    edges: Sequence[Edge],
+    meetings: Mapping[str, tuple[Sources, ...]],
 ) -> None:
-    edges = [edge for edge in spec.ways if edge.source == source]
     if not edges:
         graph.add_edge(source, GRAPH_END)
     elif edges[0].when is None:
@@ -59,7 +68,7 @@ def _add_edges(
                 graph.add_edge(source, _name(target))
     else:
         targets = {_name(target) for edge in edges for target in edge.target}
-        graph.add_conditional_edges(source, _router(spec, edges), sorted({*targets, GRAPH_END}))
+        graph.add_conditional_edges(source, _router(spec, source, edges), sorted({*targets, GRAPH_END}))
 
 
 def _waited_for(source: str, target: str, meetings: Mapping[str, tuple[Sources, ...]]) -> bool:
@@ -67,24 +76,39 @@ def _waited_for(source: str, target: str, meetings: Mapping[str, tuple[Sources, 
     return any(source in group for group in meetings.get(target, ()))
 
 
-def _router(spec: WorkflowSpec, edges: list[Edge]) -> Callable[..., Any]:
+def _router(spec: WorkflowSpec, source: str, edges: Sequence[Edge]) -> Callable[..., Any]:
     """The first edge that holds; one whose target has had all its visits gives way to a later one.
 
-    Where there is no other, it is taken all the same, and its target says that its visits are used up.
+    Where there is no other, it is taken all the same, and its target says that its visits are used up. A condition
+    that fails is its node's failure, and is held back until what runs beside it is done, as any failure is.
     """
 
-    def route(state: Mapping[str, Any]) -> list[str]:
-        holding = [edge for edge in edges if edge.when is None or _equal(state.get(edge.when.key), edge.when.equals)]
-        free = [edge for edge in holding if not any(_used_up(spec, target, state) for target in edge.target)]
-        taken = next(iter(free or holding), None)
+    async def route(state: Mapping[str, Any], runtime: Runtime[RunContext]) -> list[str]:
+        try:
+            taken = _taken(spec, edges, state)
+        except ExpressionFailed as error:
+            await runtime.context.under_way.done()
+            raise NodeFailed(runtime.context.run.run_id, source, f"where to go on: {error}") from error
         return [_name(target) for target in taken.target] if taken else [GRAPH_END]
 
     return route
 
 
-def _equal(one: Json, other: Json) -> bool:
-    """As JSON has it: 1 is not true, though Python says so."""
-    return one == other and isinstance(one, bool) == isinstance(other, bool)
+def _taken(spec: WorkflowSpec, edges: Sequence[Edge], state: Mapping[str, Any]) -> Edge | None:
+    used_up: Edge | None = None
+    for edge in edges:
+        if not _holds(edge.when, state):
+            continue
+        if not any(_used_up(spec, target, state) for target in edge.target):
+            return edge
+        used_up = used_up or edge
+    return used_up
+
+
+def _holds(when: Condition | str | None, state: Mapping[str, Any]) -> bool:
+    if isinstance(when, Condition):
+        return json_equal(state.get(when.key), when.equals)
+    return when is None or holds(when, state)
 
 
 def _used_up(spec: WorkflowSpec, target: str, state: Mapping[str, Any]) -> bool:
@@ -97,10 +121,12 @@ def _name(target: str) -> str:
 
 
 def _state_type(spec: WorkflowSpec) -> Any:
-    """The channels: the workflow's keys, and the visits where they count."""
+    """The channels: the workflow's keys, the visits where they count, and where values came from."""
     keys: dict[str, Any] = {key: _channel(each) for key, each in spec.state.items()}
     if counts_visits(spec):
         keys[VISITS] = Annotated[dict[str, int], _count_up]
+    if tracks_origins(spec):
+        keys[ORIGINS] = Annotated[dict[str, Json], _merged]
     return TypedDict(f"State_{spec.workflow}", keys)  # pyright: ignore[reportArgumentType]
 
 

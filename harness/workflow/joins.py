@@ -4,8 +4,8 @@ LangGraph runs a node once for each arrival in another step; our rule is that a 
 all that come to it in one round. That can be promised where, however conditions fall, the same sources always come
 together; where one of them may come without the others the check refuses the graph and says what to do instead.
 
-A round is followed from the last node that every way to the meeting passes, or from the meeting itself where a loop
-leads back to it.
+The start of a run, `BEGIN`, is a source like others. A round is followed from the last node that every way to the
+meeting passes, or from the meeting itself where a loop leads back to it.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,11 +13,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations
 
-from harness.workflow.parallel import Graph, graph_of
-from harness.workflow.spec import WorkflowSpec
-
-# The start of a run among the sources of a node; no node has an empty name.
-BEGIN = ""
+from harness.workflow.dominators import BEGIN, Dominators
+from harness.workflow.graph import Graph, graph_of, ways_from
+from harness.workflow.parallel import Pair, parallel_pairs
+from harness.workflow.spec import Edge, WorkflowSpec
 
 Sources = frozenset[str]
 
@@ -50,7 +49,8 @@ def uncertain_meetings(spec: WorkflowSpec) -> list[tuple[str, str]]:
 class _Joins:
     def __init__(self, spec: WorkflowSpec) -> None:
         self.graph: Graph = graph_of(spec)
-        self._choices = {name: _choices(spec, self.graph, name) for name in self.graph.reachable}
+        ways = ways_from(spec)
+        self._choices = {name: _choices(self.graph, ways.get(name, ()), name) for name in self.graph.reachable}
         self._choices[BEGIN] = (self.graph.starts,)
         self._ways: dict[str, tuple[_Way, ...]] = {}
 
@@ -73,14 +73,14 @@ class _Joins:
     def _sources_apart(self, target: str, groups: tuple[Sources, ...]) -> Iterator[Sources]:
         """Sources that can be there at the same time, but come together in no round."""
         for pair in map(frozenset, combinations(sorted(self._sources[target]), 2)):
-            if pair in self.graph.parallel_pairs and not any(pair <= group for group in groups):
+            if not any(pair <= group for group in groups) and pair in self._parallel:
                 yield pair
 
     def _ways_to(self, target: str) -> tuple[_Way, ...]:
         if target not in self._ways and len(self._sources[target]) < 2:  # noqa: PLR2004 - nobody to wait for
             self._ways[target] = ()
         if target not in self._ways:
-            origins = (self._last_passed(target), target)
+            origins = (self._dominators.last_before(target), target)
             self._ways[target] = tuple(way for origin in origins for way in self._followed(origin, target))
         return self._ways[target]
 
@@ -110,11 +110,6 @@ class _Joins:
                         seen, standing, chosen, came = after
             yield _Way(chosen, came)
 
-    def _last_passed(self, target: str) -> str:
-        """The last node before the target that every way to it passes; `BEGIN` where there is none."""
-        passed = [name for name in self.graph.reachable if target in self._behind[name] and name != target]
-        return max(passed, key=lambda name: (sum(name in self._behind[each] for each in passed), name), default=BEGIN)
-
     @cached_property
     def _sources(self) -> Mapping[str, set[str]]:
         """For each node, where it is come to from; `BEGIN` for one that a run starts with."""
@@ -125,18 +120,12 @@ class _Joins:
         return sources
 
     @cached_property
-    def _behind(self) -> Mapping[str, frozenset[str]]:
-        """For each node, those that no way reaches without passing it."""
-        return {name: self.graph.reachable - self._reached_without(name) for name in self.graph.reachable}
+    def _dominators(self) -> Dominators:
+        return Dominators(self.graph)
 
-    def _reached_without(self, name: str) -> set[str]:
-        reached = set(self.graph.starts - {name})
-        waiting = list(reached)
-        while waiting:
-            fresh = self.graph.successors(waiting.pop()) - reached - {name}
-            reached |= fresh
-            waiting += fresh
-        return reached
+    @cached_property
+    def _parallel(self) -> frozenset[Pair]:
+        return parallel_pairs(self.graph)
 
 
 def _deciding(ways: Sequence[_Way], target: str) -> set[str]:
@@ -153,9 +142,7 @@ def _deciding(ways: Sequence[_Way], target: str) -> set[str]:
     return found or {target}
 
 
-def _choices(spec: WorkflowSpec, graph: Graph, name: str) -> tuple[frozenset[str], ...]:
+def _choices(graph: Graph, ways: Sequence[Edge], name: str) -> tuple[frozenset[str], ...]:
     """The target sets of a node's edges, one of which is taken; none, where no condition holds, ends the branch."""
-    edges = [edge for edge in spec.ways if edge.source == name]
-    choices = tuple(graph.choices[name])
-    ends = not edges or all(edge.when is not None for edge in edges)
-    return (*choices, frozenset()) if ends else choices
+    ends = all(edge.when is not None for edge in ways)
+    return (*graph.choices[name], frozenset()) if ends else graph.choices[name]

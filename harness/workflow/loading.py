@@ -1,4 +1,4 @@
-"""A workflow read from its folder: the specification, every file it names, and one digest over all of it.
+"""A workflow read from its folder: the specification, every file and workflow it names, and one digest over all of it.
 
 Files are read once, here: a run stores what was loaded, so that resuming needs no file and a change on disk cannot
 reach a run that has begun. Whether what was loaded makes sense is left to `checks.py`.
@@ -6,16 +6,17 @@ reach a run that has begun. Whether what was loaded makes sense is left to `chec
 
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import cast
 
 from pydantic import ValidationError
 
-from harness.exceptions import SpecificationInvalid
+from harness.exceptions import NameUnknown, SpecificationInvalid
 from harness.json_values import Json, JsonObject, digest_of
-from harness.workflow.node_kinds import AgentNode, HumanNode, MapNode, ModelNode, PlanNode, WorkNode
+from harness.names import nearest_names
+from harness.workflow.node_kinds import AgentNode, HumanNode, MapNode, ModelNode, PlanNode, WorkflowNode, WorkNode
 from harness.workflow.spec import WorkflowSpec
 from ontology.exceptions import YamlInvalid
 from ontology.yaml_documents import YamlDocument, parse_yaml, validation_problems
@@ -34,7 +35,9 @@ class LoadedWorkflow:
         name: what messages call the workflow's file, usually its path; empty where Python wrote the specification.
         text: the file as it was written; only places in messages are taken from it.
         files: the contents of the files that the specification names, by the name it uses.
-        digest: over the specification's meaning and the files; comments and spelled-out defaults do not change it.
+        digest: over the specification's meaning, the files and the workflows; comments and spelled-out defaults do
+            not change it.
+        workflows: those that are steps of it, and of them, by the name that the project registers.
     """
 
     spec: WorkflowSpec
@@ -42,6 +45,7 @@ class LoadedWorkflow:
     text: str = field(repr=False)
     files: Mapping[str, str] = field(repr=False)
     digest: str
+    workflows: "Mapping[str, LoadedWorkflow]" = field(default_factory=dict[str, "LoadedWorkflow"], repr=False)
 
     @cached_property
     def document(self) -> YamlDocument:
@@ -52,12 +56,25 @@ class LoadedWorkflow:
         """What messages call a file that the specification names."""
         return str(Path(self.name).parent / named)
 
+    def step_workflow(self, name: str) -> "LoadedWorkflow":
+        """A workflow that is a step of this one, with all that it needs itself.
+
+        Raises:
+            NameUnknown: it was loaded without one of this name.
+        """
+        if name not in self.workflows:
+            raise NameUnknown("workflow", name, nearest_names(name, self.workflows))
+        return replace(self.workflows[name], workflows=self.workflows)
+
     def to_json(self) -> JsonObject:
         """What a run stores.
 
         The specification is written out with its defaults, so that a later version with other defaults runs it
         as it was.
         """
+        return {**self._own_json(), "workflows": {name: each._own_json() for name, each in self.workflows.items()}}
+
+    def _own_json(self) -> JsonObject:
         return {
             "format": FORMAT,
             "name": self.name,
@@ -78,23 +95,101 @@ class LoadedWorkflow:
             if value["format"] != FORMAT:
                 raise SpecificationInvalid([f"stored workflow: format {value['format']!r} is not known: upgrade"])
             files = cast("Mapping[str, object]", value["files"])
+            # Older runs have no workflows as steps, and say nothing of them.
+            steps = cast("Mapping[str, Mapping[str, object]]", value.get("workflows", {}))
             return cls(
                 spec=WorkflowSpec.model_validate(value["spec"]),
                 name=str(value["name"]),
                 text=str(value["text"]),
                 files={name: str(content) for name, content in files.items()},
                 digest=str(value["digest"]),
+                workflows={name: cls.from_json(each) for name, each in steps.items()},
             )
         except (KeyError, AttributeError, ValidationError) as error:
             raise SpecificationInvalid([f"stored workflow: cannot be read: {error}"]) from error
 
 
-def load_workflow(path: Path) -> LoadedWorkflow:
-    """Read a workflow and the files it names; each name stays inside the workflow's folder.
+def load_workflow(path: Path, workflows: Mapping[str, Path] | None = None) -> LoadedWorkflow:
+    """Read a workflow, the files it names and the workflows that are its steps.
+
+    Args:
+        workflows: the file of each workflow that can be a step; one that is not there is left to the check.
 
     Raises:
-        SpecificationInvalid: the file cannot be read, is not a workflow, or names a file that cannot be had.
+        SpecificationInvalid: a file cannot be read, is not a workflow, or names a file that cannot be had, which is
+            inside its own folder; or a workflow would come to run itself.
     """
+    return _Loading(dict(workflows or {})).load(path, {})
+
+
+def workflow_from_spec(
+    spec: WorkflowSpec,
+    files: Mapping[str, str] | None = None,
+    workflows: Mapping[str, LoadedWorkflow] | None = None,
+) -> LoadedWorkflow:
+    """A workflow that Python wrote, with the contents of the files and the workflows it names."""
+    held, steps = dict(files or {}), dict(workflows or {})
+    return LoadedWorkflow(spec, "", "", held, workflow_digest(spec, held, steps), steps)
+
+
+def workflow_digest(
+    spec: WorkflowSpec, files: Mapping[str, str], workflows: Mapping[str, LoadedWorkflow] | None = None
+) -> str:
+    """SHA-256 over what the workflow says; a key added to the format later does not change it for older files."""
+    meaning = spec.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+    steps = {name: each.digest for name, each in (workflows or {}).items()}
+    return digest_of({"spec": meaning, "files": dict(files), **({"workflows": steps} if steps else {})})
+
+
+def named_workflows(spec: WorkflowSpec) -> Iterator[tuple[KeyPath, str]]:
+    """Every workflow that the specification names as a step, with the key that names it."""
+    for name, node in spec.work.items():
+        below = _below(spec, name)
+        if isinstance(node, WorkflowNode):
+            yield (*below, "workflow"), node.workflow
+        elif isinstance(node, PlanNode):
+            for worker, each in node.workers.items():
+                if each.workflow is not None:
+                    yield (*below, "workers", worker, "workflow"), each.workflow
+
+
+class _Loading:
+    """Reads one workflow and, once each, those that are its steps."""
+
+    def __init__(self, paths: Mapping[str, Path]) -> None:
+        self._paths = paths
+        self._loaded: dict[Path, LoadedWorkflow] = {}
+
+    def load(self, path: Path, above: Mapping[Path, str]) -> LoadedWorkflow:
+        """A workflow; `above`: those that it is a step of, from the outermost, by their files."""
+        place = path.resolve()
+        if place not in self._loaded:
+            document, text, spec = _read(path)
+            files = _files_of(path, document, spec)
+            steps = self._steps(document, spec, {**above, place: spec.workflow})
+            digest = workflow_digest(spec, files, steps)
+            self._loaded[place] = LoadedWorkflow(spec, str(path), text, files, digest, steps)
+        return self._loaded[place]
+
+    def _steps(
+        self, document: YamlDocument, spec: WorkflowSpec, above: Mapping[Path, str]
+    ) -> Mapping[str, LoadedWorkflow]:
+        found: dict[str, LoadedWorkflow] = {}
+        for key_path, name in named_workflows(spec):
+            path = self._paths.get(name)
+            if path is None:
+                continue
+            if path.resolve() in above:
+                way = " -> ".join([*above.values(), above[path.resolve()]])
+                reason = f"{name!r} would come to run itself ({way}): take one of these steps out"
+                raise SpecificationInvalid([document.problem(key_path, reason)])
+            loaded = self.load(path, above)
+            found |= {name: replace(loaded, workflows={}), **loaded.workflows}
+        return found
+
+
+def _read(path: Path) -> tuple[YamlDocument, str, WorkflowSpec]:
+    """A workflow's own file."""
     name = str(path)
     try:
         text = _text_of(path)
@@ -104,9 +199,12 @@ def load_workflow(path: Path) -> LoadedWorkflow:
     except YamlInvalid as invalid:
         raise SpecificationInvalid(invalid.problems) from invalid
     try:
-        spec = WorkflowSpec.model_validate(document.value)
+        return document, text, WorkflowSpec.model_validate(document.value)
     except ValidationError as error:
         raise SpecificationInvalid(validation_problems(document, error, WorkflowSpec)) from error
+
+
+def _files_of(path: Path, document: YamlDocument, spec: WorkflowSpec) -> dict[str, str]:
     files: dict[str, str] = {}
     problems: list[str] = []
     for key_path, named in named_files(spec):
@@ -116,28 +214,20 @@ def load_workflow(path: Path) -> LoadedWorkflow:
             problems.append(document.problem(key_path, f"{named!r} {refused}"))
     if problems:
         raise SpecificationInvalid(problems)
-    return LoadedWorkflow(spec, name, text, files, workflow_digest(spec, files))
-
-
-def workflow_from_spec(spec: WorkflowSpec, files: Mapping[str, str] | None = None) -> LoadedWorkflow:
-    """A workflow that Python wrote, with the contents of the files it names."""
-    held = dict(files or {})
-    return LoadedWorkflow(spec, "", "", held, workflow_digest(spec, held))
-
-
-def workflow_digest(spec: WorkflowSpec, files: Mapping[str, str]) -> str:
-    """SHA-256 over what the workflow says; a key added to the format later does not change it for older files."""
-    meaning = spec.model_dump(mode="json", by_alias=True, exclude_defaults=True)
-    return digest_of({"spec": meaning, "files": dict(files)})
+    return files
 
 
 def named_files(spec: WorkflowSpec) -> Iterator[tuple[KeyPath, str]]:
     """Every file that the specification names, with the key that names it."""
     for name, node in spec.work.items():
-        below: KeyPath = ("nodes", name, "node") if isinstance(spec.nodes[name], MapNode) else ("nodes", name)
         for key, value in _named_by(node).items():
             if value is not None:
-                yield (*below, *key), value
+                yield (*_below(spec, name), *key), value
+
+
+def _below(spec: WorkflowSpec, name: str) -> KeyPath:
+    """Where the keys of what a node runs stand: those of a map's are within it."""
+    return ("nodes", name, "node") if isinstance(spec.nodes[name], MapNode) else ("nodes", name)
 
 
 def _named_by(node: WorkNode) -> dict[KeyPath, str | None]:

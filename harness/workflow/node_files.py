@@ -1,4 +1,4 @@
-"""What the files of a model node say: its JSON Schema and its worked examples.
+"""What the files of a node say: the JSON Schema of its answers and its worked examples.
 
 Both are YAML, of which JSON is a part. The prompt's templates are read in `prompts.py`.
 """
@@ -10,8 +10,9 @@ from pydantic import RootModel, ValidationError
 from harness.exceptions import SpecificationInvalid
 from harness.json_values import JsonObject
 from harness.workflow.answers import schema_problem
-from harness.workflow.loading import LoadedWorkflow
-from harness.workflow.node_kinds import AgentNode, Example, ModelNode
+from harness.workflow.loading import KeyPath, LoadedWorkflow
+from harness.workflow.node_kinds import AgentNode, Example, HumanNode, ModelNode
+from harness.workflow.nodes.questions import APPROVAL_SCHEMA
 from ontology.exceptions import YamlInvalid
 from ontology.yaml_documents import YamlDocument, parse_yaml, validation_problems
 
@@ -31,12 +32,29 @@ def output_schema(loaded: LoadedWorkflow, name: str, node: ModelNode | AgentNode
     """
     if node.output_schema is None:
         return None
-    if isinstance(node.output_schema, str):
-        document, prefix = _document(loaded, node.output_schema), ()
+    return _schema(loaded, node.output_schema, ("nodes", name, "schema"))
+
+
+def answer_schema(loaded: LoadedWorkflow, name: str, node: HumanNode) -> JsonObject:
+    """The JSON Schema that a person's answer is held to: the node's own, else that of an approval.
+
+    Args:
+        name: of the node.
+
+    Raises:
+        SpecificationInvalid: it is not a JSON Schema; with the place.
+    """
+    return APPROVAL_SCHEMA if node.answer is None else _schema(loaded, node.answer, ("nodes", name, "answer"))
+
+
+def _schema(loaded: LoadedWorkflow, said: str | JsonObject, key: KeyPath) -> JsonObject:
+    """A schema that stands in a file of its own, or in place under a key of the workflow's."""
+    if isinstance(said, str):
+        document, prefix = _document(loaded, said), ()
         schema = document.value
     else:
-        document, prefix = loaded.document, ("nodes", name, "schema")
-        schema = node.output_schema
+        document, prefix = loaded.document, key
+        schema = said
     problem = schema_problem(schema)
     if problem is not None:
         raise SpecificationInvalid([document.problem((*prefix, *problem.path), problem.reason)])

@@ -205,8 +205,11 @@ class Worker(SpecModel):
 
     Args:
         description: what the planner is told about it.
-        inputs: JSON Schemas by name; a tool brings its own, a workflow those of its inputs.
+        inputs: JSON Schemas by name, all of them given unless one has a `default`; a tool brings its own, and what is
+            said here of one comes on top. `format: path` is a file inside the working folder and nothing else.
         output: a JSON Schema of what it yields; a role without one yields text.
+        documents: inputs whose text comes from outside; what comes from another step or the state is fenced anyway.
+        outputs: of a workflow, the state keys that make what it yields; empty takes its whole state.
     """
 
     description: str
@@ -218,6 +221,7 @@ class Worker(SpecModel):
     inputs: dict[StateKey, JsonObject] = Field(default_factory=dict)
     output: JsonObject | None = None
     documents: tuple[StateKey, ...] = ()
+    outputs: tuple[StateKey, ...] = ()
     max_characters: int = Field(default=20_000, ge=1, le=5_000_000)
     max_output_tokens: int = Field(default=1024, ge=1, le=1_000_000)
 
@@ -236,6 +240,7 @@ class PlanNode(_Node):
     Args:
         role: who plans. `prompt` is its template; the workers, the schema and the rules are told to it by us.
         workers: what steps may use, by name.
+        passes: state keys, or the item, whose values a step may be given as they are, by `{state: key}`.
         approval: whether a person sees the plan before it runs.
         max_steps: of one plan; a longer one is refused.
         max_replans: how often a failed step, or a plan that cannot be used, is answered by another plan.
@@ -249,6 +254,7 @@ class PlanNode(_Node):
     documents: tuple[str, ...] = ()
     max_characters: int = Field(default=20_000, ge=1, le=5_000_000)
     workers: dict[Name, Worker] = Field(min_length=1)
+    passes: tuple[StateKey, ...] = ()
     approval: bool = False
     max_steps: int = Field(default=10, ge=1, le=200)
     max_replans: int = Field(default=1, ge=0, le=10)

@@ -1,10 +1,12 @@
 """Reading the state: dotted names, arguments that point into it, and whether a value fits its key's type."""
 
 from collections.abc import Mapping
+from typing import cast
 
 from harness.exceptions import NameUnknown
 from harness.json_values import Json, JsonObject
 from harness.names import nearest_names
+from harness.workflow.origins import CLEAN, ORIGINS, input_origins, tracks_origins
 from harness.workflow.spec import Reducer, StateKeySpec, ValueType, WorkflowSpec
 
 # How often each node was come to: kept in the state, beside the workflow's keys, where a loop can come back to one.
@@ -59,19 +61,26 @@ def misfit(key: str, value: Json, spec: StateKeySpec | None) -> str | None:
     """Why a value does not fit its key, in words; None when it does. A key may always hold null."""
     if spec is None or value is None:
         return None
-    wanted = spec.type
-    if wanted is ValueType.ANY and spec.reducer is not None:
-        wanted = _JOINED.get(spec.reducer, wanted)
+    wanted = held_type(spec)
     if wanted is ValueType.ANY:
         return None
     fits = isinstance(value, _TYPES[wanted]) and not (isinstance(value, bool) and wanted is not ValueType.BOOLEAN)
     return None if fits else f"state key {key!r} holds {wanted.value}, not {type(value).__name__}"
 
 
+def held_type(spec: StateKeySpec) -> ValueType:
+    """What a key can hold: what it is declared with, else what its reducer joins."""
+    if spec.type is ValueType.ANY and spec.reducer is not None:
+        return _JOINED.get(spec.reducer, spec.type)
+    return spec.type
+
+
 def initial_state(spec: WorkflowSpec, inputs: JsonObject) -> JsonObject:
-    """The state before the first node: inputs over defaults, and no visits yet where they count."""
+    """The state before the first node: inputs over defaults, no visits yet where they count, and what inputs carry."""
     visits: JsonObject = {VISITS: {}} if counts_visits(spec) else {}
-    return {key: each.default for key, each in spec.state.items()} | inputs | visits
+    carried = {key: origin.to_json() for key, origin in input_origins(spec).items() if origin != CLEAN}
+    origins: JsonObject = {ORIGINS: cast("Json", carried)} if tracks_origins(spec) else {}
+    return {key: each.default for key, each in spec.state.items()} | inputs | visits | origins
 
 
 def counts_visits(spec: WorkflowSpec) -> bool:

@@ -17,10 +17,10 @@ from harness.json_values import Json, JsonObject, canonical_json
 from harness.models.messages import ModelRequest
 from harness.models.prices import nano_usd, usd
 from harness.routing.decision import Decision, Target
+from harness.workflow.graph import Graph, graph_of
 from harness.workflow.loading import LoadedWorkflow
 from harness.workflow.node_kinds import ModelNode
 from harness.workflow.nodes.model_node import ModelNodeRunner
-from harness.workflow.parallel import Graph, graph_of
 from harness.workflow.prompts import fenced, is_document, variables
 from harness.workflow.spec import WorkflowSpec
 from harness.workflow.state_values import value_at

@@ -1,15 +1,13 @@
 """The real command line in processes of its own, on small projects that tests write."""
 
-import json
 import os
 import subprocess
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-REPOSITORY = Path(__file__).resolve().parents[2]
+from tests.cli.said import REPOSITORY, Said, ended
 
 HARNESS = "workflows: {greet: workflow.yaml}\nbindings: bindings.yaml\n"
 WORKFLOW = """\
@@ -38,22 +36,6 @@ models:
 REPLIES = "replies: [{text: Hello, usage: {input: 10, output: 5}}]\n"
 
 
-@dataclass(frozen=True)
-class Ended:
-    code: int
-    out: str
-    err: str
-
-    @property
-    def object(self):
-        (line,) = self.out.splitlines()
-        return json.loads(line)
-
-    @property
-    def lines(self):
-        return [json.loads(line) for line in self.out.splitlines()]
-
-
 class Cli:
     """Runs `harness` in a folder, as `ada`, with nothing of this machine's own settings."""
 
@@ -79,13 +61,8 @@ class Cli:
             text=True,
         )
 
-    def __call__(self, *words: str, **environment: str) -> Ended:
+    def __call__(self, *words: str, **environment: str) -> Said:
         return ended(self.start(*words, **environment))
-
-
-def ended(process: subprocess.Popen) -> Ended:
-    out, err = process.communicate(timeout=120)
-    return Ended(process.returncode, out, err)
 
 
 @pytest.fixture

@@ -1,40 +1,20 @@
 """A copy of the hello example with a home of its own, and the real command line run on it."""
 
 import io
-import json
 import os
 import shutil
 import subprocess
 import sys
 from contextlib import redirect_stderr, redirect_stdout
-from dataclasses import dataclass
 from pathlib import Path
 
 from harness.assembly import Harness
 from harness.cli.main import run
 from harness.project import load_project
 from harness.settings import Settings
+from tests.cli.said import REPOSITORY, Said
 
-REPOSITORY = Path(__file__).resolve().parents[2]
 ONTOLOGY = REPOSITORY / "tests" / "ontology" / "licences.yaml"
-
-
-@dataclass(frozen=True)
-class Said:
-    """What a command answered."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def object(self):
-        (line,) = self.out.splitlines()
-        return json.loads(line)
-
-    @property
-    def lines(self):
-        return [json.loads(line) for line in self.out.splitlines()]
 
 
 class HelloProject:
@@ -79,8 +59,3 @@ class HelloProject:
 
     def _arguments(self, words, person):
         return [*words, "--project", str(self.folder), "--home", str(self.home), "--as", person]
-
-
-def ended(process: subprocess.Popen) -> Said:
-    out, err = process.communicate(timeout=120)
-    return Said(process.returncode, out, err)

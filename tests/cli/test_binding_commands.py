@@ -7,7 +7,8 @@ from harness.exceptions import BindingsChanged
 from harness.models.catalogue import builtin_catalogue
 from harness.routing.bindings import BindingsFile, read_bindings
 from harness.workflow.loading import load_workflow
-from tests.cli.hello_project import HelloProject, ended
+from tests.cli.hello_project import HelloProject
+from tests.cli.said import ended
 
 
 @pytest.fixture

@@ -3,7 +3,8 @@ import asyncio
 import pytest
 
 from harness.exceptions import BudgetExceeded
-from tests.cli.hello_project import HelloProject, ended
+from tests.cli.hello_project import HelloProject
+from tests.cli.said import ended
 
 
 @pytest.fixture

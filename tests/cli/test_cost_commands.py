@@ -4,7 +4,8 @@ from decimal import Decimal
 import pytest
 
 from harness.ledger.reports import GroupBy
-from tests.cli.hello_project import HelloProject, ended
+from tests.cli.hello_project import HelloProject
+from tests.cli.said import ended
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.cli.conftest import ended
+from tests.cli.said import ended
 
 
 @pytest.mark.parametrize("form", [[], ["--json"]], ids=["text", "json"])

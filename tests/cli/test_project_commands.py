@@ -1,4 +1,5 @@
-from tests.cli.conftest import BINDINGS, REPOSITORY, WORKFLOW, Cli
+from tests.cli.conftest import BINDINGS, WORKFLOW, Cli
+from tests.cli.said import REPOSITORY
 
 
 def test_a_new_project_is_valid_runs_at_once_and_is_never_written_over(empty):

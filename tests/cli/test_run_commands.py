@@ -14,7 +14,8 @@ from harness.engines.embedded import RunOrder
 from harness.project import load_project
 from harness.settings import Settings
 from harness.workflow.loading import load_workflow
-from tests.cli.conftest import BINDINGS, REPLIES, WORKFLOW, ended
+from tests.cli.conftest import BINDINGS, REPLIES, WORKFLOW
+from tests.cli.said import ended
 
 SLOW = "replies: [{text: Hello, delay_ms: 60000}]\n"
 

@@ -78,6 +78,7 @@ def test_a_send_counts_against_every_kind_of_scope_that_it_has():
         (ScopeKind.WORKFLOW, "audit"),
         (ScopeKind.TASK, "task-1"),
         (ScopeKind.RUN, "run-1"),
+        (ScopeKind.NODE, f"run-1/{CONTEXT.path}"),
         (ScopeKind.ROLE, "classifier"),
         (ScopeKind.MODEL, "small"),
     ]
@@ -87,5 +88,5 @@ def test_a_send_counts_against_every_kind_of_scope_that_it_has():
 def test_a_send_outside_a_run_counts_against_what_it_has_alone():
     alone = replace(CONTEXT, team=None, run_id=None, workflow=None, node=None)
     kinds = {kind for kind, _ in replace(SEND, context=alone).scopes()}
-    assert kinds == set(ScopeKind) - {ScopeKind.TEAM, ScopeKind.RUN, ScopeKind.WORKFLOW}
+    assert kinds == set(ScopeKind) - {ScopeKind.TEAM, ScopeKind.RUN, ScopeKind.WORKFLOW, ScopeKind.NODE}
     assert alone.call_id.startswith("task-1/")

@@ -16,29 +16,11 @@ from sqlalchemy import text
 
 from harness.engines.run_store import NewRun, RunStatus, new_run_id, time_of_run_id, typed_run_id
 from harness.exceptions import LeaseHeld, NameUnknown, RunInterrupted, StateRefused
+from harness.json_values import digest_of
 from harness.storage.sql_run_store import SqlRunStore
+from tests.storage.run_samples import NEW, Clock, a_held_run, a_step, a_store
 
 CLAIMING_PROCESS = Path(__file__).with_name("claiming_process.py")
-START = datetime(2026, 11, 28, 9, 30, tzinfo=UTC)
-NEW = NewRun(
-    person="ada",
-    workflow="licence_audit",
-    spec={"nodes": {"classify": {"$": "send"}}},
-    inputs={"who": "Grace's \ud800 é\0"},
-    project="/home/ada/audit",
-    binding_version=3,
-)
-
-
-class Clock:
-    def __init__(self):
-        self.now = START
-
-    def __call__(self):
-        return self.now
-
-    def advance(self, seconds):
-        self.now += timedelta(seconds=seconds)
 
 
 @pytest.fixture
@@ -48,13 +30,7 @@ def clock():
 
 @pytest.fixture
 def store(writer, clock):
-    chance = iter(range(1000))
-
-    def next_id():
-        clock.advance(1)
-        return new_run_id(clock.now, next(chance))
-
-    return SqlRunStore(writer, organisation="acme", clock=clock, new_id=next_id)
+    return a_store(writer, clock)
 
 
 def test_a_run_is_pending_until_it_is_claimed_and_keeps_what_it_was_given(store, clock):
@@ -200,6 +176,177 @@ def test_inputs_that_are_not_json_are_refused_before_anything_is_recorded(store)
         with pytest.raises(StateRefused, match="inputs"):
             await store.record(NewRun("ada", "w", {}, {"path": Path("/")}, "/", 1))
         assert await store.runs() == []
+
+    asyncio.run(drive())
+
+
+def test_steps_are_found_from_the_run_they_belong_to_and_are_no_runs_of_their_own(store, clock):
+    async def drive():
+        root = await a_held_run(store)
+        first = (await a_step(store, root, "research")).run_id
+        second = (await a_step(store, root, "write:2")).run_id
+        below = (await a_step(store, first, "look")).run_id
+        assert (await store.child(root, "write:2")).run_id == second
+        assert await store.child(root, "write") is None
+        assert [run.run_id for run in await store.children(root)] == [first, second]
+        assert (await store.root_of(below)).run_id == (await store.root_of(root)).run_id == root
+        assert [run.run_id for run in await store.runs()] == [root]
+        assert len(await store.runs(steps=True)) == 4
+        clock.advance(3600)
+        assert [run.run_id for run in await store.expired()] == [root]
+        found = await store.run(below)
+        assert (found.parent_run_id, found.parent_path) == (first, "look")
+
+    asyncio.run(drive())
+
+
+def test_the_beginning_of_a_run_and_its_steps_means_the_run(store):
+    async def drive():
+        root = (await store.record(NEW)).run_id
+        steps = [(await a_step(store, root, f"place {place}")).run_id for place in range(6)]
+        assert (await store.run(root[:5])).run_id == root
+        assert (await store.run(steps[3])).run_id == steps[3]
+
+    asyncio.run(drive())
+
+
+def test_a_step_at_one_place_is_the_newest_and_nobody_elses(store, writer, clock):
+    async def drive():
+        root = await a_held_run(store)
+        await a_step(store, root, "research")
+        newest = await a_step(store, root, "research")
+        assert (await store.child(root, "research")).run_id == newest.run_id
+        stranger = SqlRunStore(writer, organisation="other", clock=clock, new_id=str)
+        assert await stranger.child(root, "research") is None
+
+    asyncio.run(drive())
+
+
+def test_a_fork_says_where_it_comes_from(store):
+    async def drive():
+        fork = await store.record(NewRun("ada", "w", {}, {}, "/", 1, forked_from="0abc", forked_step=7))
+        assert (fork.forked_from, fork.forked_step, fork.parent_run_id) == ("0abc", 7, None)
+
+    asyncio.run(drive())
+
+
+def test_active_time_adds_up_over_renewals_and_processes(store):
+    async def drive():
+        run_id = await a_held_run(store)
+        assert (await store.run(run_id)).active_seconds == 0
+        await store.renew(run_id, owner="one", lease_seconds=30, active_seconds=1.25)
+        assert (await store.renew(run_id, owner="one", lease_seconds=30)).active_seconds == 1.25
+        await store.release(run_id, owner="one", status=RunStatus.WAITING, active_seconds=0.5)
+        await store.claim(run_id, owner="two", lease_seconds=30)
+        ended = await store.release(run_id, owner="two", status=RunStatus.COMPLETED, active_seconds=0.25)
+        assert ended.active_seconds == 2.0
+
+    asyncio.run(drive())
+
+
+def test_who_advances_a_run_hears_of_a_request_to_cancel_it_and_a_new_claim_forgets_it(store, clock):
+    async def drive():
+        run_id = await a_held_run(store)
+        asked = await store.request_cancel(run_id[:8], person="grace")
+        assert (asked.status, asked.owner) == (RunStatus.RUNNING, "one")
+        heard = await store.renew(run_id, owner="one", lease_seconds=30)
+        assert (heard.cancel_requested_at, heard.cancel_requested_by) == (clock.now, "grace")
+        released = await store.release(run_id, owner="one", status=RunStatus.CANCELLED)
+        assert (released.status, released.finished_at) == (RunStatus.CANCELLED, clock.now)
+        again = await store.claim(run_id, owner="two", lease_seconds=30)
+        assert (again.status, again.cancel_requested_at, again.cancel_requested_by) == (RunStatus.RUNNING, None, None)
+
+    asyncio.run(drive())
+
+
+@pytest.mark.parametrize("how", ["pending", "waiting", "failed", "lease over"])
+def test_a_run_that_nobody_advances_is_cancelled_at_once(store, clock, how):
+    async def drive():
+        run_id = (await store.record(NEW)).run_id
+        if how != "pending":
+            await store.claim(run_id, owner="one", lease_seconds=30)
+        if how in ("waiting", "failed"):
+            await store.release(run_id, owner="one", status=RunStatus(how), error="it broke")
+        clock.advance(30)
+        cancelled = await store.request_cancel(run_id, person="grace")
+        assert (cancelled.status, cancelled.owner, cancelled.cancel_requested_by) == (
+            RunStatus.CANCELLED,
+            None,
+            "grace",
+        )
+        assert cancelled.finished_at is not None
+        assert cancelled.error == ("it broke" if how in ("waiting", "failed") else None)
+        assert await store.expired() == []
+        with pytest.raises(RunInterrupted):  # which a process hears that was stopped for longer than its lease
+            await store.renew(run_id, owner="one", lease_seconds=30)
+        assert (await store.request_cancel(run_id, person="ada")).cancel_requested_by == "grace"
+
+    asyncio.run(drive())
+
+
+def test_a_completed_run_is_not_cancelled(store):
+    async def drive():
+        run_id = await a_held_run(store)
+        await store.release(run_id, owner="one", status=RunStatus.COMPLETED)
+        kept = await store.request_cancel(run_id, person="grace")
+        assert (kept.status, kept.cancel_requested_at) == (RunStatus.COMPLETED, None)
+
+    asyncio.run(drive())
+
+
+@pytest.mark.parametrize("by", ["request", "release"])
+def test_with_a_run_the_steps_that_nobody_advances_are_cancelled(store, by):
+    async def drive():
+        root = await a_held_run(store)
+        waiting, done, elsewhere = [(await a_step(store, root, f"place {place}")).run_id for place in range(3)]
+        below = (await a_step(store, waiting, "below")).run_id
+        for step, owner in ((waiting, "one"), (done, "one"), (elsewhere, "two")):
+            await store.claim(step, owner=owner, lease_seconds=300)
+        await store.release(waiting, owner="one", status=RunStatus.WAITING)
+        await store.release(done, owner="one", status=RunStatus.COMPLETED)
+        if by == "request":
+            await store.release(root, owner="one", status=RunStatus.WAITING)
+            await store.request_cancel(root, person="grace")
+        else:
+            await store.release(root, owner="one", status=RunStatus.CANCELLED)
+        stood = {run.run_id: run.status for run in await store.runs(steps=True)}
+        assert stood == {
+            root: RunStatus.CANCELLED,
+            waiting: RunStatus.CANCELLED,
+            below: RunStatus.CANCELLED,
+            done: RunStatus.COMPLETED,
+            elsewhere: RunStatus.RUNNING,
+        }
+
+    asyncio.run(drive())
+
+
+def test_a_request_that_its_process_never_heard_is_done_when_the_run_is_put_down_or_looked_for(store, clock):
+    async def drive():
+        put_down, dead = await a_held_run(store), await a_held_run(store)
+        for run_id in (put_down, dead):
+            await store.request_cancel(run_id, person="grace")
+        released = await store.release(put_down, owner="one", status=RunStatus.WAITING)
+        assert (released.status, released.finished_at) == (RunStatus.CANCELLED, clock.now)
+        clock.advance(31)
+        assert await store.expired() == []
+        assert (await store.run(dead)).status is RunStatus.CANCELLED
+
+    asyncio.run(drive())
+
+
+def test_a_run_goes_on_by_another_specification_only_for_its_owner(store):
+    async def drive():
+        run_id = await a_held_run(store)
+        with pytest.raises(LeaseHeld):
+            await store.replace_spec(run_id, owner="two", spec={"nodes": {}})
+        assert await store.spec(run_id) == NEW.spec
+        replaced = await store.replace_spec(run_id, owner="one", spec={"nodes": {}})
+        assert replaced.spec_digest == digest_of({"nodes": {}})
+        assert await store.spec(run_id) == {"nodes": {}}
+        await store.release(run_id, owner="one", status=RunStatus.INTERRUPTED)
+        with pytest.raises(RunInterrupted):
+            await store.replace_spec(run_id, owner="one", spec={})
 
     asyncio.run(drive())
 

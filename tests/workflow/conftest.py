@@ -22,7 +22,7 @@ class MemoryJournal:
     def __init__(self):
         self.recorded = {}
 
-    async def begin(self, path, kind, digest):
+    async def begin(self, path, kind, digest, *, durable=False):
         known = self.recorded.get((path, digest))
         if known is None or known.status is not StepStatus.DONE:
             attempts = known.attempts + 1 if known else 1
@@ -77,10 +77,12 @@ def context_of(registry, events, **services):
 def run_graph():
     """`await run_graph(spec, registry, **inputs)`: the final state, and the events in `run_graph.events`."""
 
-    async def run(spec, registry, **inputs):
+    async def run(spec, registry, services=None, **inputs):
         spec = spec if isinstance(spec, WorkflowSpec) else WorkflowSpec.model_validate(spec)
         run.events = []
         graph = compile_graph(workflow_from_spec(spec), checkpointer=None)
-        return await graph.ainvoke(initial_state(spec, inputs), context=context_of(registry, run.events))
+        return await graph.ainvoke(
+            initial_state(spec, inputs), context=context_of(registry, run.events, **(services or {}))
+        )
 
     return run

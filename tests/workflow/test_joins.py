@@ -4,7 +4,8 @@ import pytest
 
 from harness.workflow.checking.checks import check
 from harness.workflow.checking.registry import Registry
-from harness.workflow.joins import BEGIN, uncertain_meetings, waiting_sources
+from harness.workflow.dominators import BEGIN
+from harness.workflow.joins import uncertain_meetings, waiting_sources
 from harness.workflow.loading import load_workflow
 from harness.workflow.spec import WorkflowSpec
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.exceptions import SpecificationInvalid
+from harness.exceptions import NameUnknown, SpecificationInvalid
 from harness.workflow.loading import LoadedWorkflow, load_workflow, workflow_from_spec
 from harness.workflow.spec import WorkflowSpec
 
@@ -185,3 +185,125 @@ def test_a_workflow_that_python_wrote_is_loaded_too():
 
     assert LoadedWorkflow.from_json(loaded.to_json()) == loaded
     assert loaded.document.value is None
+
+
+OUTER = """\
+workflow: outer
+inputs: [text]
+state: {text: {type: string}, found: {type: object}}
+nodes:
+  ask: {kind: workflow, workflow: middle, inputs: {text: {from: text}}, output: found}
+start: ask
+"""
+
+
+class Steps:
+    """Workflows that run each other, and the files that a project names them by."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.paths = {}
+        self.write("outer", OUTER)
+        self.write("middle", OUTER.replace("outer", "middle_one").replace("workflow: middle,", "workflow: inner,"))
+        self.write("inner", WORKFLOW)
+        (folder / "inner" / "prompts").mkdir()
+        (folder / "inner" / "prompts" / "classify.md").write_text("Which?")
+
+    def write(self, name: str, text: str) -> None:
+        (self.folder / name).mkdir(exist_ok=True)
+        self.paths[name] = self.folder / name / "workflow.yaml"
+        self.paths[name].write_text(text)
+
+    def load(self) -> LoadedWorkflow:
+        return load_workflow(self.paths["outer"], self.paths)
+
+
+@pytest.fixture
+def steps(tmp_path: Path) -> Steps:
+    return Steps(tmp_path)
+
+
+def test_the_workflows_that_are_steps_are_loaded_with_it_and_stored_with_it(steps: Steps):
+    loaded = steps.load()
+    stored = json.dumps(loaded.to_json())
+    for path in steps.paths.values():
+        path.unlink()
+
+    again = LoadedWorkflow.from_json(json.loads(stored))
+
+    assert again == loaded
+    assert sorted(again.workflows) == ["inner", "middle"]
+    middle = again.step_workflow("middle")
+    assert middle.spec.workflow == "middle_one"
+    assert middle.step_workflow("inner").files == {"prompts/classify.md": "Which?"}
+
+
+def test_a_stored_workflow_from_before_there_were_steps_is_read(steps: Steps):
+    stored = load_workflow(steps.paths["inner"]).to_json()
+    del stored["workflows"]
+
+    assert LoadedWorkflow.from_json(stored) == load_workflow(steps.paths["inner"])
+
+
+def test_the_digest_follows_the_steps_too(steps: Steps):
+    digest = steps.load().digest
+    (steps.folder / "inner" / "prompts" / "classify.md").write_text("Which one?")
+    assert steps.load().digest != digest
+
+
+def test_a_step_that_nobody_registers_is_left_to_the_check(steps: Steps):
+    loaded = load_workflow(steps.paths["outer"])
+
+    assert loaded.workflows == {}
+    with pytest.raises(NameUnknown, match="no workflow 'middle'"):
+        loaded.step_workflow("middle")
+
+
+@pytest.mark.parametrize("to", ["middle", "outer"], ids=["a-step-of-itself", "back-to-the-first"])
+def test_workflows_that_would_run_each_other_for_ever_are_refused(steps: Steps, to: str):
+    steps.write("middle", steps.paths["middle"].read_text().replace("workflow: inner,", f"workflow: {to},"))
+
+    with pytest.raises(SpecificationInvalid) as caught:
+        steps.load()
+
+    way = {"middle": "outer -> middle_one -> middle_one", "outer": "outer -> middle_one -> outer"}[to]
+    reason = f"{to!r} would come to run itself ({way}): take one of these steps out"
+    assert caught.value.problems == (f"{steps.paths['middle']}:5:25: nodes.ask.workflow: {reason}",)
+
+
+def test_a_step_that_cannot_be_read_is_told_by_its_own_file(steps: Steps):
+    steps.write("inner", WORKFLOW.replace("prompt:", "promt:"))
+
+    with pytest.raises(SpecificationInvalid, match="unknown key; did you mean 'prompt'") as caught:
+        steps.load()
+
+    assert caught.value.problems[0].startswith(str(steps.paths["inner"]))
+
+
+def test_a_step_that_two_ways_lead_to_is_read_once(steps: Steps):
+    twice = OUTER.replace("start: ask", "start: [ask, again]").replace(
+        "nodes:", "nodes:\n  again: {kind: workflow, workflow: inner}"
+    )
+    steps.write("outer", twice)
+
+    assert sorted(steps.load().workflows) == ["inner", "middle"]
+
+
+def test_the_workflows_that_a_plan_and_a_map_may_run_are_loaded(steps: Steps):
+    plan = """\
+workflow: outer
+state: {texts: {type: array}, made: {type: any}, found: {type: array}}
+nodes:
+  plan:
+    kind: plan
+    role: planner
+    prompt: plan.md
+    workers: {asker: {description: asks, workflow: inner}}
+    output: made
+  each: {kind: map, over: texts, node: {kind: workflow, workflow: middle, output: found}}
+start: [plan, each]
+"""
+    steps.write("outer", plan)
+    (steps.folder / "outer" / "plan.md").write_text("Plan.")
+
+    assert sorted(steps.load().workflows) == ["inner", "middle"]

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.workflow.parallel import Graph, cycles_without, graph_of
+from harness.workflow.graph import Graph, graph_of
+from harness.workflow.parallel import parallel_pairs
 from harness.workflow.spec import WorkflowSpec
 
 
@@ -23,7 +24,7 @@ def graph(starts: str, **choices: str) -> Graph:
 
 
 def pairs(of: Graph) -> set[str]:
-    return {"".join(sorted(pair)) for pair in of.parallel_pairs}
+    return {"".join(sorted(pair)) for pair in parallel_pairs(of)}
 
 
 def test_a_chain_and_exclusive_branches_run_nothing_in_parallel():
@@ -121,7 +122,7 @@ def acyclic(draw: st.DrawFn, *, closed: bool = False) -> Graph:
 @settings(max_examples=400, deadline=None)
 @given(acyclic())
 def test_parallel_pairs_are_exactly_those_that_some_schedule_runs_at_once(of: Graph):
-    assert of.parallel_pairs == every_schedule(of)
+    assert parallel_pairs(of) == every_schedule(of)
 
 
 @settings(max_examples=200, deadline=None)
@@ -130,7 +131,7 @@ def test_a_loop_around_a_whole_graph_changes_no_pair(of: Graph):
     last = max(of.choices)
     looped = Graph(of.starts, {**of.choices, last: (of.starts, frozenset())})
 
-    assert looped.parallel_pairs == of.parallel_pairs
+    assert parallel_pairs(looped) == parallel_pairs(of)
 
 
 @settings(max_examples=200, deadline=None)
@@ -143,36 +144,7 @@ def test_a_way_back_takes_no_pair_away(of: Graph, back: list[tuple[str, str]]):
         if source in of.reachable and target in of.reachable and source not in without.reachable - {target}:
             choices[source] = (*choices[source], frozenset({target}))
 
-    assert Graph(of.starts, choices).parallel_pairs >= of.parallel_pairs
-
-
-def brute_force_loops(of: Graph, bounded: set[str]) -> bool:
-    def walks(node: str, seen: tuple[str, ...]) -> bool:
-        return any(target in (*seen, node) or walks(target, (*seen, node)) for target in of.successors(node) - bounded)
-
-    return any(walks(node, ()) for node in of.choices if node not in bounded)
-
-
-@given(
-    st.dictionaries(st.sampled_from("abcde"), st.frozensets(st.sampled_from("abcde"), max_size=2)),
-    st.sets(st.sampled_from("abcde"), max_size=2),
-)
-def test_a_loop_without_a_bound_is_found_exactly_where_there_is_one(
-    edges: dict[str, frozenset[str]], bounded: set[str]
-):
-    of = Graph(frozenset("a"), {name: (edges.get(name, frozenset()),) for name in "abcde"})
-    found = cycles_without(of, bounded)
-
-    assert bool(found) == brute_force_loops(of, bounded)
-    for loop in found:
-        assert not bounded & set(loop)
-        assert all(after in of.successors(node) for node, after in zip(loop, [*loop[1:], loop[0]], strict=True))
-
-
-def test_each_knot_of_loops_is_named_once():
-    found = cycles_without(graph("a", a="b", b="a|c", c="c|d", d="e", e="d|"), set())
-
-    assert found == [["a", "b"], ["c"], ["d", "e"]]
+    assert parallel_pairs(Graph(of.starts, choices)) >= parallel_pairs(of)
 
 
 @pytest.mark.parametrize("conditional", [True, False])

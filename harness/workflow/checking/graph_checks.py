@@ -1,14 +1,17 @@
 """What must hold between the nodes and edges of a workflow: names, reach, bounds of loops, parallel writes."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import combinations
 
 from harness.names import nearest_names
 from harness.workflow.checking.problems import Problems
+from harness.workflow.graph import Graph, graph_of
 from harness.workflow.joins import uncertain_meetings
 from harness.workflow.loading import KeyPath
-from harness.workflow.parallel import Graph, cycles_without, graph_of
-from harness.workflow.spec import END, Reducer, WorkflowSpec
+from harness.workflow.loops import cycles_without
+from harness.workflow.node_kinds import BranchNode, HumanNode, PlanNode
+from harness.workflow.parallel import Pair, parallel_pairs
+from harness.workflow.spec import END, Reducer, ValueType, WorkflowSpec
 from harness.workflow.value_types import reducer_fits
 
 
@@ -24,8 +27,9 @@ def check_graph(spec: WorkflowSpec, problems: Problems) -> None:
     _check_dead_edges(spec, problems)
     graph = graph_of(spec)
     for name in spec.nodes:
-        if name not in graph.reachable and name != END:
+        if name not in graph.reachable and name not in (END, spec.on_error):
             problems.add(("nodes", name), "no edge leads here from a start: add one, or remove the node")
+    _check_on_error(spec, problems)
     _check_loops(spec, graph, problems)
     _check_parallel_writes(spec, graph, problems)
     for meeting, name in uncertain_meetings(spec):
@@ -54,6 +58,45 @@ def _check_targets(spec: WorkflowSpec, path: KeyPath, targets: Sequence[str], pr
         problems.add((*path, targets.index(END)), f"{END!r} stands beside other targets: leave it out")
 
 
+def _check_on_error(spec: WorkflowSpec, problems: Problems) -> None:
+    """The node that runs when the run has failed stands apart, and is told what happened."""
+    name = spec.on_error
+    if name is None:
+        return
+    if name not in spec.nodes:
+        problems.add(("on_error",), unknown("node", name, spec.nodes))
+        return
+    node = spec.work[name]
+    if isinstance(node, BranchNode):
+        problems.add(("on_error",), f"{name!r} is a branch and does nothing: name a node that does")
+    elif isinstance(node, HumanNode) or (isinstance(node, PlanNode) and node.approval):
+        problems.add(("on_error",), f"{name!r} waits for a person, and a run that failed cannot: name another node")
+    alone = "runs when the run has failed and nowhere else"
+    if name in spec.start:
+        problems.add(("start", spec.start.index(name)), f"{name!r} is `on_error`: it {alone}")
+    for path, leads in _leads(spec):
+        if name in leads:
+            problems.add(path, f"{name!r} is `on_error`: it {alone}; remove this edge")
+    if "error" not in spec.state:
+        problems.add(
+            ("on_error",), "finds what happened in the state key `error`: add `error: {type: object}` to `state`"
+        )
+    elif spec.state["error"].type not in (ValueType.OBJECT, ValueType.ANY):
+        problems.add(
+            ("state", "error", "type"), f"holds what happened when the run has failed: an object, for {name!r}"
+        )
+
+
+def _leads(spec: WorkflowSpec) -> Iterator[tuple[KeyPath, tuple[str, ...]]]:
+    """Every edge and every case by its place, with the names that it leads from and to."""
+    for place, edge in enumerate(spec.edges):
+        yield ("edges", place), (edge.source, *edge.target)
+    for name, node in spec.work.items():
+        if isinstance(node, BranchNode):
+            for place, case in enumerate(node.cases):
+                yield ("nodes", name, "cases", place, "to"), (case.to,)
+
+
 def _check_dead_edges(spec: WorkflowSpec, problems: Problems) -> None:
     always: dict[str, int] = {}
     for place, edge in enumerate(spec.edges):
@@ -76,12 +119,15 @@ def _check_parallel_writes(spec: WorkflowSpec, graph: Graph, problems: Problems)
     for name in spec.nodes:
         for key in spec.outputs(name):
             writers.setdefault(key, []).append(name)
-    for key, names in writers.items():
-        declared = spec.state.get(key)
-        if declared is None or declared.reducer is not None or len(names) == 1:
-            continue
+    unjoined = {
+        key: names
+        for key, names in writers.items()
+        if len(names) > 1 and key in spec.state and spec.state[key].reducer is None
+    }
+    pairs = parallel_pairs(graph) if unjoined else frozenset[Pair]()
+    for key, names in unjoined.items():
         for first, second in combinations(names, 2):
-            if frozenset((first, second)) in graph.parallel_pairs:
-                fitting = ", ".join(each for each in Reducer if reducer_fits(each, declared.type))
+            if frozenset((first, second)) in pairs:
+                fitting = ", ".join(each for each in Reducer if reducer_fits(each, spec.state[key].type))
                 reason = f"{key!r} is written by {first!r} too, which can run at the same time: give it a `reducer`"
                 problems.add(("nodes", second, "output"), f"{reason} in `state` ({fitting})")

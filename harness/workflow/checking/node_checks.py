@@ -3,7 +3,10 @@
 from typing import Any
 
 from harness.workflow.checking.agent_checks import check_agent
+from harness.workflow.checking.attempt_checks import check_attempts
+from harness.workflow.checking.branch_checks import check_branch
 from harness.workflow.checking.callable_checks import check_callable
+from harness.workflow.checking.expression_checks import check_conditions
 from harness.workflow.checking.human_checks import check_human
 from harness.workflow.checking.memory_checks import check_memory
 from harness.workflow.checking.model_checks import IsBound, check_model
@@ -12,13 +15,15 @@ from harness.workflow.checking.problems import Problems
 from harness.workflow.checking.references import check_key, check_output_type, check_path
 from harness.workflow.checking.registry import Registry
 from harness.workflow.checking.sub_workflow_checks import check_sub_workflow
-from harness.workflow.loading import KeyPath, LoadedWorkflow
+from harness.workflow.loading import LoadedWorkflow
 from harness.workflow.node_kinds import (
     AgentNode,
     BranchNode,
     CodeNode,
     HumanNode,
+    MapNode,
     ModelNode,
+    OnItemError,
     PlanNode,
     RecallNode,
     RememberNode,
@@ -28,6 +33,9 @@ from harness.workflow.node_kinds import (
 )
 from harness.workflow.spec import ValueType, WorkflowSpec
 from harness.workflow.value_types import fits, reducer_fits, reducer_types, type_of
+
+# What a map says of its items, and the node within it may not.
+_OF_MAP = frozenset(MapNode.model_fields) - {"kind", "description", "over", "node"} | {"for_each"}
 
 
 def check_state(spec: WorkflowSpec, problems: Problems) -> None:
@@ -46,24 +54,26 @@ def check_state(spec: WorkflowSpec, problems: Problems) -> None:
             problems.add(("inputs", place), f"{key!r} stands twice")
     if spec.outcome is not None:
         check_path(spec, spec.outcome, ("outcome",), problems)
-    _check_conditions(spec, problems)
+    check_conditions(spec, problems)
 
 
 def check_node(loaded: LoadedWorkflow, name: str, *, registry: Registry, is_bound: IsBound, problems: Problems) -> None:
     """Note what is wrong with one node."""
     spec, node = loaded.spec, loaded.spec.work[name]
     if isinstance(node, BranchNode):
-        return  # its cases are edges
+        check_branch(spec, name, node, problems)
+        return
     path = ("nodes", name)
-    _check_item(spec, node, path, problems)
-    if node.when is not None:
-        check_path(spec, node.when, (*path, "when"), problems)
+    _check_item(spec, name, node, problems)
+    _check_skipped_items(spec, name, node, problems)
     for key in spec.outputs(name):
-        check_key(spec, key, (*path, "output"), problems)
+        if key != node.errors:
+            check_key(spec, key, (*path, "output"), problems)
     if node.for_each is not None and isinstance(node.output, tuple):
         problems.add((*path, "output"), "the list that `for_each` makes goes to one state key: name one")
     elif node.for_each is not None and isinstance(node.output, str):
         check_output_type(spec, node.output, ("array",), (*path, "output"), "`for_each` makes it a list", problems)
+    check_attempts(loaded, name, node, registry=registry, is_bound=is_bound, problems=problems)
     _check_kind(loaded, name, node, registry, is_bound, problems)
 
 
@@ -87,23 +97,16 @@ def _check_kind(
         check_callable(spec, name, node, registry, problems)
 
 
-def _check_conditions(spec: WorkflowSpec, problems: Problems) -> None:
-    for place, edge in enumerate(spec.edges):
-        if edge.when is None or not check_path(spec, edge.when.key, ("edges", place, "when", "key"), problems):
-            continue
-        if edge.when.key not in spec.state:
-            continue  # what a field holds is not declared
-        declared, found = spec.state[edge.when.key].type, type_of(edge.when.equals)
-        if found != "null" and not fits(found, declared):
-            reason = f"never holds: {edge.when.key!r} is {declared}, this value is {found}"
-            problems.add(("edges", place, "when", "equals"), reason)
-
-
-def _check_item(spec: WorkflowSpec, node: Any, path: KeyPath, problems: Problems) -> None:
+def _check_item(spec: WorkflowSpec, name: str, node: Any, problems: Problems) -> None:
+    path, as_written = ("nodes", name), spec.nodes[name]
+    said = as_written.model_fields_set
+    if isinstance(as_written, MapNode):
+        for key in sorted(as_written.node.model_fields_set & _OF_MAP):
+            problems.add((*path, "node", key), f"`{key}` is the map's to say: write it beside `over`, or remove it")
     if node.for_each is None:
         if node.task is not None:
             problems.add((*path, "task"), "names a field of the item, but there is none: add `for_each`")
-        if "item" in node.model_fields_set:
+        if "item" in said:
             problems.add((*path, "item"), "there is no item without `for_each`: add that, or remove this")
         return
     if check_key(spec, node.for_each, (*path, "for_each"), problems):
@@ -111,5 +114,22 @@ def _check_item(spec: WorkflowSpec, node: Any, path: KeyPath, problems: Problems
         if declared not in (ValueType.ARRAY, ValueType.ANY):
             problems.add((*path, "for_each"), f"goes through an array, but {node.for_each!r} is {declared}")
     if node.item in spec.state:
-        key = "item" if "item" in node.model_fields_set else "for_each"
+        key = "item" if "item" in said else "for_each"
         problems.add((*path, key), f"the item {node.item!r} would hide the state key of that name: set another `item`")
+
+
+def _check_skipped_items(spec: WorkflowSpec, name: str, node: Any, problems: Problems) -> None:
+    """What becomes of items that fail: skipped where the node goes through a list, listed in an array."""
+    path = ("nodes", name)
+    skips = node.on_item_error is OnItemError.SKIP
+    if skips and node.for_each is None:
+        problems.add((*path, "on_item_error"), "there are no items without `for_each`: give a `fallback` instead")
+    if node.errors is None:
+        return
+    if not skips:
+        problems.add((*path, "errors"), "lists the items that are skipped, and none is: add `on_item_error: skip`")
+    if check_key(spec, node.errors, (*path, "errors"), problems):
+        why = "the skipped items are a list"
+        check_output_type(spec, node.errors, ("array",), (*path, "errors"), why, problems)
+    if spec.outputs(name).count(node.errors) > 1:
+        problems.add((*path, "errors"), f"{node.errors!r} is the node's `output` too: name another state key")

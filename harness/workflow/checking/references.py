@@ -1,12 +1,12 @@
 """What must hold of the names that point into the state: keys that exist, fields of what can have some."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from harness.workflow.checking.graph_checks import unknown
 from harness.workflow.checking.problems import Problems
 from harness.workflow.loading import KeyPath
-from harness.workflow.spec import ValueType, WorkflowSpec
+from harness.workflow.spec import StateKeySpec, ValueType, WorkflowSpec
 from harness.workflow.value_types import fits
 
 _WITH_FIELDS = (ValueType.OBJECT, ValueType.ANY)
@@ -21,7 +21,7 @@ def check_key(spec: WorkflowSpec, key: str, path: KeyPath, problems: Problems) -
 
 def check_path(spec: WorkflowSpec, name: str, path: KeyPath, problems: Problems) -> bool:
     """Whether a state key, or a field within one, can be there; noted where it cannot."""
-    reason = _state_problem(spec, name, spec.state)
+    reason = name_problem(spec.state, name, spec.state)
     if reason:
         problems.add(path, reason)
     return reason is None
@@ -50,14 +50,14 @@ def reference_problem(spec: WorkflowSpec, node: Any, name: str) -> str | None:
         return None
     if head == node.item and head not in spec.state:
         return f"{head!r} is an item, and there is none without `for_each`"
-    return _state_problem(spec, name, [*spec.state, *([node.item] if node.for_each else [])])
+    return name_problem(spec.state, name, [*spec.state, *([node.item] if node.for_each else [])])
 
 
-def _state_problem(spec: WorkflowSpec, name: str, known: Iterable[str]) -> str | None:
+def name_problem(state: Mapping[str, StateKeySpec], name: str, known: Iterable[str]) -> str | None:
     """What is wrong with a state key, or a field within one; `known`: the names that could be meant."""
     head, _, below = name.partition(".")
-    if head not in spec.state:
+    if head not in state:
         return unknown("state key", head, known)
-    if below and spec.state[head].type not in _WITH_FIELDS:
-        return f"{head!r} is {spec.state[head].type} and has no field {below!r}"
+    if below and state[head].type not in _WITH_FIELDS:
+        return f"{head!r} is {state[head].type} and has no field {below!r}"
     return None

@@ -15,10 +15,10 @@ from harness.exceptions import (
 from harness.json_values import Json
 from harness.workflow.events import FallbackTaken, NodeRetried, ResultReused
 from harness.workflow.loading import LoadedWorkflow
-from harness.workflow.node_kinds import AgentNode, BranchNode, ModelNode, WorkNode
+from harness.workflow.node_kinds import AgentNode, BranchNode, ModelNode, PlanNode, WorkNode
 from harness.workflow.nodes.caching import CacheKeys
 from harness.workflow.nodes.kinds import kind_runner
-from harness.workflow.nodes.node_services import KindRunner, Visit
+from harness.workflow.nodes.node_services import KindRunner, SeveralKeys, Visit
 from harness.workflow.nodes.retrying import retried
 
 # What neither a fallback nor a skipped item may hide: somebody else is to decide, or the run is not ours.
@@ -42,7 +42,7 @@ class Attempts:
         self._keys = CacheKeys(loaded, name, node) if node.cache is not None else None
 
     async def result(self, visit: Visit) -> Json:
-        """The node's output for one visit.
+        """The node's output for one visit; a plan's as a mapping of the state keys that it writes.
 
         Raises:
             HarnessError: the last attempt's, where there is no fallback; the fallback's own where it failed too.
@@ -69,15 +69,18 @@ class Attempts:
                 raise
             visit.services.on_event(FallbackTaken(self.name, type(error).__name__, str(error)))
             if self._instead is None:
-                return fallback.value
+                return self._by_key(fallback.value)
             try:
                 return await self._tried(self._instead, replace(visit, path=f"{visit.path}/fallback"))
             except Exception as second:
                 raise second from error
 
     async def _tried(self, runner: KindRunner, visit: Visit) -> Json:
+        async def once() -> Json:
+            return self._by_key(await runner.run(visit))
+
         def work() -> Awaitable[Json]:
-            return self._timed(lambda: runner.run(visit), visit)
+            return self._timed(once, visit)
 
         services = visit.services
         return await retried(
@@ -87,6 +90,11 @@ class Attempts:
             sleep=services.sleep,
             on_retry=lambda attempt, wait, error: services.on_event(NodeRetried(self.name, attempt, wait, str(error))),
         )
+
+    def _by_key(self, result: Json | SeveralKeys) -> Json:
+        if isinstance(result, SeveralKeys):
+            return result.values
+        return {self.node.output: result} if isinstance(self.node, PlanNode) else result
 
     async def _timed(self, work: Callable[[], Awaitable[Json]], visit: Visit) -> Json:
         if self.node.timeout_seconds is None:

@@ -1,35 +1,20 @@
-"""A registered callable with typed arguments and a typed result.
+"""A registered callable over the state: its arguments point into it, or it is given the whole.
 
-Arguments are validated by the callable's own annotations, the result is turned into plain JSON by its return
-annotation; so a project's functions are ordinary typed functions that know nothing of checkpoints. They are given
-copies: what a function does to its arguments changes no state.
+How annotations become validators is left to `harness.tools.typed_calls`, which tools share.
 """
-# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
 
 import inspect
 from collections.abc import Callable, Mapping
-from functools import lru_cache
 from typing import Any, get_type_hints
 
 import anyio.to_thread
-from pydantic import TypeAdapter, ValidationError
-from pydantic_core import PydanticSerializationError
+from pydantic import TypeAdapter
 
-from harness.exceptions import CallableRefused, StateRefused
 from harness.json_values import Json, plain_json
+from harness.tools.typed_calls import plain_result, signature_of, typed_arguments
 from harness.workflow.nodes.node_context import NodeContext
 from harness.workflow.state_values import argument_value
-
-
-@lru_cache(maxsize=512)
-def _signature(function: Callable[..., Any]) -> tuple[dict[str, TypeAdapter[Any]], str | None, TypeAdapter[Any]]:
-    """Adapters for the parameters, the name of the one that takes the context, the adapter for the result."""
-    hints = get_type_hints(function, include_extras=True)
-    context = next((name for name, hint in hints.items() if hint is NodeContext), None)
-    adapters = {
-        name: TypeAdapter(hints.get(name, Any)) for name in inspect.signature(function).parameters if name != context
-    }
-    return adapters, context, TypeAdapter(hints.get("return", Any))
 
 
 async def call_registered(
@@ -42,23 +27,14 @@ async def call_registered(
     """Call a registered function, in a thread unless it is asynchronous, and return its result as plain JSON.
 
     Raises:
+        NameUnknown: an argument points at nothing.
         CallableRefused: an argument it does not have or that does not fit, or a result that is no JSON.
         Exception: whatever the function raises.
     """
-    adapters, context_name, result_adapter = _signature(function)
-    given: dict[str, Any] = {} if context_name is None else {context_name: context}
-    for key, argument in arguments.items():
-        if key not in adapters:
-            raise CallableRefused(name, key, f"it takes {', '.join(adapters) or 'no arguments'}")
-        try:
-            given[key] = adapters[key].validate_python(plain_json(argument_value(argument, values), where=key))
-        except ValidationError as error:
-            raise CallableRefused(name, key, _first_line(error)) from error
-    try:
-        inspect.signature(function).bind(**given)
-    except TypeError as error:
-        raise CallableRefused(name, "", f"{error}; give it under `arguments`") from error
-    return _plain_result(name, await _called(function, given), result_adapter)
+    pointed = {key: argument_value(argument, values) for key, argument in arguments.items()}
+    given = typed_arguments(name, function, pointed, context, NodeContext)
+    result = await _called(function, given)
+    return plain_result(name, result, signature_of(function, NodeContext).result)
 
 
 async def call_on_state(
@@ -75,7 +51,7 @@ async def call_on_state(
     hints = get_type_hints(function)
     given: dict[str, Any] = {names[0]: state} if names else {}
     given |= {each: context for each in names[1:] if hints.get(each) is NodeContext}
-    return _plain_result(name, await _called(function, given), TypeAdapter(Any))
+    return plain_result(name, await _called(function, given), TypeAdapter(Any))
 
 
 async def _called(function: Callable[..., Any], given: Mapping[str, Any]) -> Any:
@@ -86,18 +62,3 @@ async def _called(function: Callable[..., Any], given: Mapping[str, Any]) -> Any
     except SystemExit as error:
         # It would end the process, and with it every other run in it.
         raise RuntimeError(f"it called exit({error.code!r})") from error
-
-
-def _plain_result(name: str, result: Any, adapter: TypeAdapter[Any]) -> Json:
-    """The result as plain JSON; one that is not what its annotation says is refused, not guessed at."""
-    try:
-        dumped = adapter.dump_python(result, mode="json", by_alias=True, warnings="error")
-        return plain_json(dumped, where=f"result of {name}")
-    except (PydanticSerializationError, StateRefused) as error:
-        raise CallableRefused(name, "return", f"its result is not what it may return: {error}") from error
-
-
-def _first_line(error: ValidationError) -> str:
-    first = error.errors(include_url=False)[0]
-    place = ".".join(map(str, first["loc"]))
-    return f"{place}: {first['msg']}" if place else first["msg"]

@@ -5,13 +5,14 @@ written. References to entities are `Type:key`, the key being the value of the t
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from harness.json_values import Json
+from harness.workflow.node_kinds import MemoryScope
 
 
 class _Finding(BaseModel):
@@ -69,7 +70,11 @@ class Findings(_Finding):
 
 @dataclass(frozen=True, slots=True)
 class FoundBy:
-    """Who found it, for whom, in which step of which run."""
+    """Who found it, for whom, in which step of which run.
+
+    Args:
+        scope: whose memory it goes to, narrowed to `session` where there is one.
+    """
 
     organisation: str
     person: str
@@ -77,6 +82,9 @@ class FoundBy:
     workflow: str
     node: str
     at: datetime
+    team: str | None = None
+    scope: MemoryScope = field(default_factory=MemoryScope)
+    session: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
+from harness.exceptions import WaitsForPerson
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -15,6 +17,8 @@ async def over_items(
 
     After a failure no further item begins; those under way are waited for, because what they cost is paid, and
     their answers are journalled for the next try. Then the failure of the earliest item is raised.
+
+    An item that waits for a person keeps no other from beginning, so that all are asked at once.
     """
     waiting = iter(enumerate(items))
     results: dict[int, Result] = {}
@@ -22,7 +26,7 @@ async def over_items(
 
     async def worker() -> None:
         for place, item in waiting:
-            if failures:
+            if any(not isinstance(failure, WaitsForPerson) for failure in failures.values()):
                 return
             try:
                 results[place] = await work(place, item)
@@ -31,5 +35,6 @@ async def over_items(
 
     await asyncio.gather(*(worker() for _ in range(min(max_concurrency, len(items)))))
     if failures:
-        raise failures[min(failures)]
+        # What failed is told before what waits: an answer would not mend it.
+        raise failures[min(failures, key=lambda place: (isinstance(failures[place], WaitsForPerson), place))]
     return [results[place] for place in range(len(items))]

@@ -44,12 +44,14 @@ class RememberNodeRunner:
             FindingRefused: what the memory or the ontology does not take; nothing of these findings was written.
         """
         value = visit.values[self.node.source]
-        given = value if isinstance(value, list) else [] if value is None else [value]
+        given: list[Json] = value if isinstance(value, list) else [] if value is None else [value]
         if all(isinstance(each, str) for each in given):
             return await self._texts([str(each) for each in given], visit)
         return await self._findings(given, visit)
 
     async def _texts(self, texts: list[str], visit: Visit) -> Json:
+        if not texts:
+            return {"records": 0, "unchanged": 0, "entities": 0, "links": 0}
         session = _session(self.node.scope, visit)
         written = await visit.services.recollection().remember_texts(
             texts, self.node, session=session, trust="inferred", path=visit.path, who=_who(visit)
@@ -66,7 +68,17 @@ class RememberNodeRunner:
             first = error.errors(include_url=False)[0]
             raise FindingRefused(".".join(map(str, first["loc"])), first["msg"]) from error
         run = visit.run
-        found_by = FoundBy(run.organisation, run.person, run.run_id, run.workflow, self.name, visit.services.clock())
+        found_by = FoundBy(
+            organisation=run.organisation,
+            person=run.person,
+            run_id=run.run_id,
+            workflow=run.workflow,
+            node=self.name,
+            at=visit.services.clock(),
+            team=run.team,
+            scope=self.node.scope,
+            session=_session(self.node.scope, visit),
+        )
         written = await store.remember(found, found_by)
         counts: JsonObject = {
             "records": written.records,

@@ -1,6 +1,6 @@
 """A model node: prompt in, text or a validated value out, through the one metered call."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from itertools import count
 
@@ -79,24 +79,28 @@ class ModelNodeRunner:
             AnswerInvalid: it stays outside the schema, and the node does not say to go on without.
             HarnessError: what the metered call raises.
         """
-        context = self._context(visit)
-        first = self.request(visit.values)
-        ordinals = count()
+        context, ordinals = self._context(visit), count()
         while True:
-            request, paid = first, False
-            for left in reversed(range(self.node.repair + 1)):
-                answer = await self._ask(request, replace(context, ordinal=next(ordinals)), visit)
-                read = self._read(answer)
-                if isinstance(read, Accepted):
-                    return read.value
-                paid = paid or not answer.replayed
-                if not (left and read.repairable):
-                    break
-                request = repaired(request, answer.reply.text, read.reason)
+            read, answer, paid = await self._asked_with_repairs(context, ordinals, visit)
+            if isinstance(read, Accepted):
+                return read.value
             if self.node.on_invalid is OnInvalid.NULL:
                 return None
             if paid:
                 raise AnswerInvalid(self.node.role, answer.model, read.reason)
+
+    async def _asked_with_repairs(
+        self, context: CallContext, ordinals: Iterator[int], visit: Visit
+    ) -> tuple[Accepted | Rejected, Answer, bool]:
+        """The last answer as it was read, and whether any of them was asked for now."""
+        request, paid, left = self.request(visit.values), False, self.node.repair
+        while True:
+            answer = await self._ask(request, replace(context, ordinal=next(ordinals)), visit)
+            paid = paid or not answer.replayed
+            read = self._read(answer)
+            if isinstance(read, Accepted) or not (left and read.repairable):
+                return read, answer, paid
+            request, left = repaired(request, answer.reply.text, read.reason), left - 1
 
     async def _ask(self, request: ModelRequest, context: CallContext, visit: Visit) -> Answer:
         services = visit.services

@@ -4,7 +4,7 @@ How often what it does is tried, what answers when it fails and what is taken fr
 what a kind does, to that kind's module.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from harness.exceptions import CallableRefused, HarnessError, LimitOfRunReached, NodeFailed
@@ -13,11 +13,13 @@ from harness.ledger.tasks import Task, task_id_for
 from harness.workflow.events import ItemFinished, ItemSkipped, NodeFinished, NodeSkipped, NodeStarted
 from harness.workflow.expressions import holds
 from harness.workflow.loading import LoadedWorkflow
-from harness.workflow.node_kinds import BranchNode, CodeNode, OnItemError, WorkNode
+from harness.workflow.node_kinds import BranchNode, CodeNode, OnItemError, PlanNode, WorkNode
 from harness.workflow.nodes.attempts import Attempts, never_replaced
 from harness.workflow.nodes.mapping import over_items
+from harness.workflow.nodes.node_origins import NodeOrigins
 from harness.workflow.nodes.node_services import RunContext, Visit
 from harness.workflow.nodes.step_journal import StepStatus
+from harness.workflow.origins import ORIGINS, Carried
 from harness.workflow.spec import WorkflowSpec
 from harness.workflow.state_values import VISITS, misfit, value_at
 
@@ -35,6 +37,7 @@ class NodeRunner:
         self.node: WorkNode = loaded.spec.work[name]
         self._spec = loaded.spec
         self._attempts = None if isinstance(self.node, BranchNode) else Attempts(loaded, name, self.node)
+        self._origins = NodeOrigins(loaded, name)
 
     async def run(self, state: State, context: RunContext) -> JsonObject:
         """The update of the state.
@@ -52,12 +55,12 @@ class NodeRunner:
         if self.node.when is not None and not holds(self.node.when, state):
             context.services.on_event(NodeSkipped(self.name))
             return update
-        visits = _Visits(self.node, self._spec, self._attempts, state, context)
+        visits = _Visits(self.node, self._spec, self._attempts, self._origins, state, context)
         try:
             with context.under_way.one():
                 return update | await visits.update()
-        except HarnessError:
-            await context.under_way.done()
+        except HarnessError as error:
+            await context.under_way.done(self.name, error)
             raise
         except Exception as error:
             await context.under_way.done()
@@ -72,6 +75,7 @@ class _Visits:
         node: Any,
         spec: WorkflowSpec,
         attempts: Attempts,
+        origins: NodeOrigins,
         state: State,
         context: RunContext,
     ) -> None:
@@ -83,6 +87,9 @@ class _Visits:
         self._run = context.run
         self._services = context.services
         self._skipped: list[Json] = []
+        self._origins = origins
+        self._read = origins.read(state)
+        self._carried: list[Carried] = []
 
     async def update(self) -> JsonObject:
         began = self._services.monotonic()
@@ -91,6 +98,8 @@ class _Visits:
         if self.node.errors is not None:
             self._skipped.sort(key=lambda each: each["item"] if isinstance(each, dict) else 0)  # pyright: ignore[reportArgumentType, reportCallIssue]
             update[self.node.errors] = self._skipped
+        if ORIGINS in self._state:
+            update[ORIGINS] = await self._origins.written(update, self._carried, self._state, self._services)
         self._services.on_event(NodeFinished(self.name, self._services.monotonic() - began))
         return update
 
@@ -139,7 +148,13 @@ class _Visits:
         return result
 
     async def _visit(self, values: JsonObject, path: str) -> Visit:
-        return Visit(self.name, path, await self._task_of(values), values, self._run, self._services)
+        carried = Carried(self._read)
+        if isinstance(self.node, PlanNode) and ORIGINS in self._state:
+            # Steps that are replayed call nothing, so what they brought in is counted from the start.
+            for origin in await self._origins.of_tools(self._services):
+                carried.add(origin)
+        self._carried.append(carried)
+        return Visit(self.name, path, await self._task_of(values), values, self._run, self._services, carried)
 
     async def _task_of(self, values: JsonObject) -> str:
         """The task an item's calls are charged to: its own where the node says so, else the run's."""
@@ -165,11 +180,15 @@ class _Visits:
         return task_id
 
     def _output(self, results: list[Json]) -> JsonObject:
+        if isinstance(self.node, PlanNode):
+            return self._checked(_by_key(results, self._spec.outputs(self.name), many=self.node.for_each is not None))
         value: Json = results if self.node.for_each else results[0]
         output: str | tuple[str, ...] | None = self.node.output
         if output is None:
             return {}
-        written = {output: value} if isinstance(output, str) else self._spread(output, value)
+        return self._checked({output: value} if isinstance(output, str) else self._spread(output, value))
+
+    def _checked(self, written: JsonObject) -> JsonObject:
         for key, each in written.items():
             reason = misfit(key, each, self._spec.state.get(key))
             if reason is not None:
@@ -182,6 +201,15 @@ class _Visits:
             missing = sorted(set(keys) - (value.keys() if isinstance(value, dict) else set()))
             raise CallableRefused(self.name, ", ".join(missing), "its result is a mapping with each of `output`")
         return {key: value[key] for key in keys}
+
+
+def _by_key(results: list[Json], keys: Sequence[str], *, many: bool) -> JsonObject:
+    """What a plan writes to each of its keys; lists of it where it ran for several items."""
+    mappings = [each if isinstance(each, dict) else {} for each in results]
+    written = [key for key in keys if any(key in each for each in mappings)]
+    if many:
+        return {key: [each.get(key) for each in mappings] for key in written}
+    return {key: mappings[0][key] for key in written}
 
 
 def _list_of(values: JsonObject, key: str, run_id: str, node: str) -> list[Json]:

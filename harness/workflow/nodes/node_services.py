@@ -3,13 +3,14 @@
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Generator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Protocol
 
+from harness.exceptions import WaitsForPerson
 from harness.json_values import Json, JsonObject
 from harness.ledger.tasks import Task
 from harness.model_call import ModelCall
@@ -21,6 +22,7 @@ from harness.workflow.nodes.questions import RunQuestions
 from harness.workflow.nodes.recollection import Recollection
 from harness.workflow.nodes.result_cache import ResultCache
 from harness.workflow.nodes.step_journal import StepJournal
+from harness.workflow.origins import Carried
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,12 +106,20 @@ class NodesUnderWay:
     """The nodes of one run that are at work now.
 
     LangGraph cancels what runs beside a node that fails, and with it calls that are paid for by then. So a failure is
-    held back until the others are done: their results are kept, and resuming does not ask for them again.
+    held back until the others are done: their results are kept, and resuming does not ask for them again. One that
+    hangs does not hold it back for ever.
+
+    Args:
+        grace_seconds: how long a failure waits for the others; who waits for a person waits for them all, because they
+            may have a question too, and the run is put down only once everything else is done.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, grace_seconds: float = 60.0) -> None:
+        self._grace_seconds = grace_seconds
         self._count = 0
         self._none = asyncio.Event()
+        self._none.set()
+        self._failures: list[tuple[str, BaseException]] = []
 
     @contextmanager
     def one(self) -> Generator[None]:
@@ -123,9 +133,23 @@ class NodesUnderWay:
             if self._count == 0:
                 self._none.set()
 
-    async def done(self) -> None:
-        """Wait until none is at work."""
-        await self._none.wait()
+    def any(self) -> bool:
+        """Whether a node is at work."""
+        return self._count > 0
+
+    async def done(self, node: str = "", error: BaseException | None = None) -> None:
+        """Hold a failure back until none is at work, or for as long as it may be."""
+        if error is not None:
+            self._failures.append((node, error))
+        await asyncio.sleep(0)  # those of the same step have begun by then
+        waits = isinstance(error, WaitsForPerson)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(None if waits else self._grace_seconds):
+                await self._none.wait()
+
+    def failed_node(self, error: BaseException) -> str | None:
+        """Which node a failure is of; None where it is of none."""
+        return next((node for node, each in self._failures if each is error), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +171,7 @@ class Visit:
             several. Parts of the node's work add to it: `{path}/tool#2`.
         task_id: what its calls are charged to.
         values: the state's own keys, and the item under its name.
+        carried: what its values came from, and what its tools brought in; it grows as the visit goes on.
     """
 
     node: str
@@ -155,6 +180,7 @@ class Visit:
     values: Mapping[str, Json]
     run: RunIdentity
     services: NodeServices
+    carried: Carried = field(default_factory=Carried)
 
     def context(self) -> NodeContext:
         """What a project's own function may know of it."""
@@ -171,10 +197,17 @@ class Visit:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class SeveralKeys:
+    """What a kind with more than one key to write has for each of them."""
+
+    values: JsonObject
+
+
 class KindRunner(Protocol):
     """Port: runs the nodes of one kind; made once a node of a compiled workflow, whose files it has read by then."""
 
-    async def run(self, visit: Visit) -> Json:
+    async def run(self, visit: Visit) -> "Json | SeveralKeys":
         """The node's output for one visit.
 
         Called again after a failure or a crash, under the same path: what it records in the journals is not done twice.

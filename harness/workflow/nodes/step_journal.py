@@ -48,21 +48,25 @@ class RecordedStep:
 
 
 class StepJournal(Protocol):
-    """The journal of one run. Every call is atomic and survives the death of the process."""
+    """The journal of one run. Every call is atomic and survives the death of the process.
 
-    async def begin(self, path: str, kind: str, digest: str) -> RecordedStep:
+    Writing raises LeaseHeld or RunInterrupted where this process advances the run no more; nothing was written then.
+    """
+
+    async def begin(self, path: str, kind: str, digest: str, *, durable: bool = False) -> RecordedStep:
         """Note that a step begins, once more where it was begun or failed before; a done one is returned as it is.
 
-        What is noted of an effect survives a power cut, because it is sent next.
+        Args:
+            durable: it survives a power cut too. Say so for an effect, because it is sent next.
         """
         ...
 
     async def finish(self, path: str, digest: str, result: Json) -> None:
-        """Keep a step's result; a second result for it changes nothing."""
+        """Keep a step's result; a second result for it changes nothing. NameUnknown if it never began."""
         ...
 
     async def fail(self, path: str, digest: str, error: str) -> None:
-        """Note that a step failed; it may begin again."""
+        """Note that a step failed; it may begin again. A done one stays done. NameUnknown if it never began."""
         ...
 
     async def steps(self, prefix: str = "") -> Sequence[RecordedStep]:

@@ -158,7 +158,11 @@ def test_a_workflow_that_is_right_has_no_problem(checked: Checked):
             "{found: {from: item.x}}",
             "'item' is an item, and there is none without `for_each`",
         ),
-        ("    output: summary", "    when: dne\n    output: summary", "nodes.report.when: no state key 'dne'"),
+        (
+            "    output: summary",
+            "    when: dne\n    output: summary",
+            "w.yaml:30:5: nodes.report.when: column 1: no state key 'dne'; did you mean 'done'?",
+        ),
         (
             "    output: summary",
             "    task: {kind: t, key: k}\n    output: summary",
@@ -290,10 +294,10 @@ def test_an_answer_without_a_schema_is_text(checked: Checked):
 
 
 def test_a_remember_node_reads_findings(checked: Checked):
-    text = "workflow: w\nstate: {k: {type: string}}\nstart: a\nnodes:\n  a: {kind: remember, from: k}\n"
+    text = "workflow: w\nstate: {k: {type: integer}}\nstart: a\nnodes:\n  a: {kind: remember, from: k}\n"
     (problem,) = check(checked.load(text, {}), Registry(), lambda *_: True)
 
-    assert "w.yaml:5:23: nodes.a.from: holds findings" in problem
+    assert "w.yaml:5:23: nodes.a.from: holds texts or findings" in problem
 
 
 def test_a_node_named_end_is_refused(checked: Checked):

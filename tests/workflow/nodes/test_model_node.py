@@ -12,6 +12,7 @@ from harness.models.usage import Usage
 from harness.workflow.events import CallAnswered
 from harness.workflow.loading import workflow_from_spec
 from harness.workflow.nodes.model_node import ModelNodeRunner
+from harness.workflow.nodes.node_services import Visit
 from harness.workflow.spec import WorkflowSpec
 from tests.workflow.conftest import context_of
 
@@ -25,9 +26,11 @@ class Answers:
         self.replies = replies
         self.journal = journal
         self.asked = []
+        self.requests = []
 
-    async def ask(self, _request, context, **_):
+    async def ask(self, request, context, **_):
         self.asked.append(context)
+        self.requests.append(request)
         replayed = context.ordinal < self.journal
         return Answer(self.replies[context.ordinal], "m", 0 if replayed else 1, replayed=replayed, cost_usd=Decimal(0))
 
@@ -44,8 +47,8 @@ def asked(answers, **node):
     runner = ModelNodeRunner(loaded, "n", loaded.spec.nodes["n"])
     events = []
     context = context_of({}, events, model_call=answers)
-    value = asyncio.run(runner.run({"k": 1}, "n", "task", context.run, context.services))
-    return value, events
+    visit = Visit("n", "n", "task", {"k": 1}, context.run, context.services)
+    return asyncio.run(runner.run(visit)), events
 
 
 def test_without_a_schema_the_value_is_the_text_and_with_one_the_validated_value():
@@ -71,11 +74,38 @@ def test_an_answer_that_is_none_is_refused_whatever_it_says(answer, words):
     assert asked(Answers(answer), on_invalid="null")[0] is None
 
 
-def test_a_refused_answer_of_this_try_is_not_asked_again():
-    answers = Answers(reply("no JSON"), reply('{"n": 1}'))
-    with pytest.raises(AnswerInvalid):
+def test_an_answer_outside_the_schema_is_sent_back_once_with_what_is_wrong_with_it():
+    answers = Answers(reply('{"n": "three"}'), reply('{"n": 3}'))
+    value, events = asked(answers, schema=SCHEMA)
+    assert value == {"n": 3}
+    assert [each.ordinal for each in answers.asked] == [0, 1]
+    question, answer, complaint = answers.requests[1].messages
+    assert question == answers.requests[0].messages[0]
+    assert (answer.role, answer.text) == ("assistant", '{"n": "three"}')
+    assert complaint.role == "user"
+    assert "$.n: 'three' is not of type 'integer'" in complaint.text
+    assert sum(isinstance(each, CallAnswered) for each in events) == 2
+
+
+def test_an_answer_that_stays_outside_its_schema_fails_the_node():
+    answers = Answers(reply("no JSON"), reply("nor this"), reply('{"n": 1}'))
+    with pytest.raises(AnswerInvalid, match="not JSON"):
         asked(answers, schema=SCHEMA)
-    assert [each.ordinal for each in answers.asked] == [0]
+    assert [each.ordinal for each in answers.asked] == [0, 1]
+
+
+def test_an_answer_that_was_cut_off_is_not_sent_back():
+    answers = Answers(reply('{"n": ', StopReason.LENGTH), reply('{"n": 1}'))
+    with pytest.raises(AnswerInvalid, match="output limit"):
+        asked(answers, schema=SCHEMA)
+    assert len(answers.asked) == 1
+
+
+def test_a_repair_that_a_crash_kept_from_being_asked_is_asked_on_resuming():
+    answers = Answers(reply("no JSON"), reply('{"n": 1}'), journal=1)
+    value, events = asked(answers, schema=SCHEMA)
+    assert value == {"n": 1}
+    assert [each.replayed for each in events if isinstance(each, CallAnswered)] == [True, False]
 
 
 def test_a_refused_answer_of_an_earlier_try_is_followed_by_one_new_question():
@@ -83,10 +113,18 @@ def test_a_refused_answer_of_an_earlier_try_is_followed_by_one_new_question():
     value, events = asked(answers, schema=SCHEMA)
     assert value == {"n": 1}
     assert [each.ordinal for each in answers.asked] == [0, 1, 2]
+    assert answers.requests[2] == answers.requests[0]
     assert [each.replayed for each in events if isinstance(each, CallAnswered)] == [True, True, False]
 
 
-def test_where_an_invalid_answer_is_null_a_journalled_one_stays_null():
-    answers = Answers(reply("no JSON"), reply('{"n": 1}'), journal=1)
+def test_without_repairs_a_refused_answer_fails_at_once():
+    answers = Answers(reply("no JSON"), reply('{"n": 1}'))
+    with pytest.raises(AnswerInvalid):
+        asked(answers, schema=SCHEMA, repair=0)
+    assert [each.ordinal for each in answers.asked] == [0]
+
+
+def test_where_an_invalid_answer_is_null_journalled_ones_stay_null():
+    answers = Answers(reply("no JSON"), reply("nor this"), reply('{"n": 1}'), journal=2)
     assert asked(answers, schema=SCHEMA, on_invalid="null")[0] is None
-    assert len(answers.asked) == 1
+    assert len(answers.asked) == 2

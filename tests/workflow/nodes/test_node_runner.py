@@ -1,12 +1,14 @@
 """Items and their tasks, visits, retries and bounds of one node, whatever its kind."""
 
 import asyncio
+from decimal import Decimal
 
 import pytest
 
-from harness.exceptions import FindingRefused, NodeFailed, NodeTimedOut, Overloaded
+from harness.exceptions import BudgetExceeded, FindingRefused, NodeFailed, NodeTimedOut, Overloaded
 from harness.ledger.tasks import Task, task_id_for
-from harness.workflow.events import ItemFinished, NodeFinished, NodeRetried, NodeStarted
+from harness.workflow.events import ItemFinished, ItemSkipped, NodeFinished, NodeRetried, NodeStarted
+from tests.workflow.conftest import MemoryJournal
 
 
 def one_node(node, *, state=None, **rest):
@@ -96,7 +98,7 @@ def test_what_code_raises_is_named_with_the_command_to_resume(run_graph):
         asyncio.run(run_graph(one_node({}), {"work": work}))
 
 
-@pytest.mark.parametrize("value", [None, "text", {"records": [{"text": ""}]}, {"more": []}])
+@pytest.mark.parametrize("value", [3, ["a text", 4], {"records": [{"text": ""}]}, {"more": []}])
 def test_findings_that_are_none_are_refused(run_graph, value):
     spec = one_node({"kind": "remember", "from": "items"})
     del spec["nodes"]["n"]["code"]
@@ -125,3 +127,83 @@ def test_what_runs_beside_a_node_that_fails_is_finished_before_the_run_stops(run
     with pytest.raises(NodeFailed):
         asyncio.run(run_graph(spec, {"bad": bad, "good": good, "worse": worse}))
     assert finished == ["worse", "good"]
+
+
+SKIPPING = {
+    "for_each": "items",
+    "item": "it",
+    "arguments": {"x": {"from": "it"}},
+    "output": "found",
+    "on_item_error": "skip",
+    "errors": "bad",
+    "retry": {"attempts": 1},
+}
+
+
+def odd_only(x: int) -> int:
+    if x % 2 == 0:
+        raise ValueError(f"{x} is even")
+    return x
+
+
+def test_items_that_fail_are_skipped_and_listed_in_the_items_order(run_graph):
+    spec = one_node(SKIPPING, state={"bad": {"type": "array"}})
+    state = asyncio.run(run_graph(spec, {"work": odd_only}, items=[1, 2, 3, 4]))
+    assert state["found"] == [1, None, 3, None]
+    assert state["bad"] == [
+        {"item": 1, "error": "ValueError", "message": "2 is even"},
+        {"item": 3, "error": "ValueError", "message": "4 is even"},
+    ]
+    assert [each.item for each in run_graph.events if isinstance(each, ItemSkipped)] == [1, 3]
+
+
+def test_a_list_of_skipped_items_is_empty_where_none_failed(run_graph):
+    spec = one_node(SKIPPING, state={"bad": {"type": "array"}})
+    assert asyncio.run(run_graph(spec, {"work": odd_only}, items=[1, 3]))["bad"] == []
+
+
+def test_a_refused_budget_is_not_skipped(run_graph):
+    def work(x: int) -> int:
+        raise BudgetExceeded("person:ada", "usd", Decimal(1), Decimal(1), Decimal(0), Decimal(1), None)
+
+    with pytest.raises(BudgetExceeded):
+        asyncio.run(run_graph(one_node(SKIPPING, state={"bad": {}}), {"work": work}, items=[1]))
+
+
+def test_a_map_does_what_for_each_does(run_graph):
+    inner = {"kind": "code", "code": "work", "arguments": {"x": {"from": "it"}}, "output": "found"}
+    spec = one_node({}) | {"nodes": {"n": {"kind": "map", "over": "items", "item": "it", "node": inner}}}
+    assert asyncio.run(run_graph(spec, {"work": lambda x: x + 1}, items=[1, 2]))["found"] == [2, 3]
+
+
+def test_items_that_are_done_are_not_done_again_when_another_one_failed(run_graph):
+    done, journal, broken = [], MemoryJournal(), {3}
+
+    def work(x: int) -> int:
+        done.append(x)
+        if x in broken:
+            raise ValueError("not yet")
+        return x
+
+    node = {**EACH["nodes"]["n"], "max_concurrency": 1}
+    with pytest.raises(NodeFailed):
+        asyncio.run(run_graph(one_node(node), {"work": work}, services={"journal": journal}, items=[1, 2, 3, 4]))
+    broken.clear()
+    state = asyncio.run(run_graph(one_node(node), {"work": work}, services={"journal": journal}, items=[1, 2, 3, 4]))
+    assert state["found"] == [1, 2, 3, 4]
+    assert done == [1, 2, 3, 3, 4]
+
+
+def test_a_result_is_not_taken_for_an_item_that_changed(run_graph):
+    journal = MemoryJournal()
+    for items in ([1, 2], [1, 5]):
+        state = asyncio.run(run_graph(EACH, {"work": lambda x: x}, services={"journal": journal}, items=items))
+    assert state["found"] == [1, 5]
+
+
+def test_code_in_a_langgraph_nodes_shape_reads_the_state_and_returns_an_update(run_graph):
+    def node(state: dict) -> dict:
+        return {"found": [each * 2 for each in state["items"]], "other": "kept out"}
+
+    spec = one_node({"whole_state": True, "output": ["found"]})
+    assert asyncio.run(run_graph(spec, {"work": node}, items=[1, 2]))["found"] == [2, 4]

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.exceptions import AnswerInvalid, Overloaded, RateLimited
-from harness.workflow.nodes.retrying import retried, wait_seconds
 from harness.workflow.node_kinds import RetrySpec
+from harness.workflow.nodes.retrying import retried, wait_seconds
 
 policies = st.builds(
     RetrySpec,

@@ -1,4 +1,4 @@
-"""Steps, questions, cached results, approved tools; runs that are steps or forks of others, and that are cancelled."""
+"""Steps, questions, cached results, approved tools; runs that are steps or forks of others; writes kept in parts."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -23,6 +23,7 @@ def upgrade() -> None:
         sa.Column("active_ms", sa.BigInteger, nullable=False, server_default="0"),
     ):
         op.add_column("runs", column)
+    op.add_column("checkpoint_writes", sa.Column("parts", sa.Text))
     op.create_index("runs_by_parent", "runs", ["organisation", "parent_run_id", "parent_path"])
     _create_run_steps()
     _create_questions()
@@ -34,7 +35,7 @@ def upgrade() -> None:
         sa.Column("tool", sa.Text, primary_key=True),
         sa.Column("digest", sa.Text, nullable=False),
         sa.Column("document", sa.Text, nullable=False),
-        sa.Column("approved_by", sa.Text, nullable=False),
+        sa.Column("person", sa.Text, nullable=False),
         sa.Column("approved_at", sa.Text, nullable=False),
     )
 

@@ -4,15 +4,16 @@ Both are checked before either is written; both are idempotent, so that a step t
 completes what was begun and changes nothing else.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import TypeVar
+from collections.abc import Mapping, Sequence
 
 import anyio.to_thread
 
 from harness.exceptions import FindingRefused
 from harness.json_values import Json
+from harness.remembering.scopes import writers_scope
+from harness.remembering.writes import written
 from harness.workflow.nodes.findings import EntityFinding, Findings, FoundBy, LinkFinding, RecordFinding, Remembered
-from memory import Kind, MemoryStore, MemoryStoreError, NewRecord, Scope, Trust
+from memory import Kind, MemoryStore, MemoryStoreError, NewRecord, Trust
 from memory import Provenance as RecordProvenance
 from memory.record_store import Outcome
 from ontology import (
@@ -28,11 +29,6 @@ from ontology import (
     identified_entity,
     link_problems,
 )
-
-T = TypeVar("T")
-
-# Two writers of one record are in each other's way once; more is for the case of many.
-_ATTEMPTS = 5
 
 
 class FindingsInMemory:
@@ -51,13 +47,13 @@ class FindingsInMemory:
         batch = self._batch(findings, found_by)
         records = [self._record(record, found_by) for each in findings for record in each.records]
         try:
-            entities = _again(lambda: self._entities.write(batch))
-            written = _again(lambda: self._memory.remember(records).written)
+            entities = written(lambda: self._entities.write(batch))
+            kept = written(lambda: self._memory.remember(records).written)
         except (OntologyError, MemoryStoreError) as error:
             raise FindingRefused(found_by.node, str(error)) from error
-        new = sum(each.outcome is not Outcome.UNCHANGED for each in written)
+        new = sum(each.outcome is not Outcome.UNCHANGED for each in kept)
         links = sum(len(each.links) for each in findings)
-        return Remembered(new, len(written) - new, entities.entities, links)
+        return Remembered(new, len(kept) - new, entities.entities, links)
 
     def _batch(self, findings: Sequence[Findings], found_by: FoundBy) -> Batch:
         entities: dict[str, Entity] = {}
@@ -109,7 +105,7 @@ class FindingsInMemory:
     def _record(self, finding: RecordFinding, found_by: FoundBy) -> NewRecord:
         try:
             return NewRecord(
-                scope=Scope(organisation=found_by.organisation, person=found_by.person),
+                scope=writers_scope(found_by.scope, found_by.session, found_by),
                 text=finding.text,
                 kind=Kind(finding.kind),
                 author=finding.model or found_by.workflow,
@@ -138,17 +134,6 @@ class FindingsInMemory:
         if len(found.identity) != 1:
             raise FindingRefused(reference, f"{type_name} has no single identifying property")
         return derive_entity_id(found_by.organisation, type_name, {found.identity[0]: key}), type_name
-
-
-def _again(write: Callable[[], T]) -> T:
-    """Write, once more where another writer was at the same record; an attempt that failed has written nothing."""
-    for _ in range(_ATTEMPTS - 1):
-        try:
-            return write()
-        except (OntologyError, MemoryStoreError) as error:
-            if not error.retryable:
-                raise
-    return write()
 
 
 def _origin(source: str, model: str | None, quote: str | None, found_by: FoundBy) -> Provenance:
