@@ -1,91 +1,47 @@
-"""The composition root: joins settings, stores, routing, the metered call, memory and the engine.
-
-Nothing here is global and nothing is decided here; parts are made when first asked for, so that a command pays for
-what it uses.
-"""
+"""The composition root: the parts of the house, the engine that runs workflows with them, and how programs use both."""
 
 import asyncio
-import os
-import secrets
-import socket
-import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from random import Random
-from typing import Any, Self, cast
+from typing import Any, Self
 
-from harness.connections import EndpointConnections
-from harness.engines.embedded import LEASE_SECONDS, EmbeddedEngine
-from harness.engines.run_store import Run, RunStore, new_run_id
+from harness.engines.embedded import LEASE_SECONDS, EmbeddedEngine, EngineParts, RunOrder
+from harness.engines.run_handles import RunHandle
+from harness.engines.run_limits import MoneyRunLimits
+from harness.engines.run_store import Run
 from harness.engines.run_tasks import ended_task_of_run
-from harness.exceptions import BindingsChanged, ConfigurationInvalid, NameUnknown
+from harness.exceptions import NameUnknown, SpecificationInvalid
 from harness.json_values import JsonObject
-from harness.ledger.hold_leases import HoldLeases
-from harness.ledger.money_store import MoneyStore
-from harness.ledger.reports import CostReports
-from harness.local_models.launcher import LocalModelServers
-from harness.model_call import ModelCall
-from harness.models.catalogue import Catalogue, builtin_catalogue
-from harness.models.prices import PriceBook, read_price_overrides
-from harness.project import Project
-from harness.routing.binding_store import BindingStore, BindingVersion
-from harness.routing.bindings import BindingsFile, read_bindings
-from harness.routing.bound_router import BoundRouter
-from harness.settings import Settings
-from harness.storage.databases import Databases
-from harness.storage.sql_binding_store import SqlBindingStore
-from harness.storage.sql_cost_reports import SqlCostReports
-from harness.storage.sql_money_store import SqlMoneyStore
+from harness.names import nearest_names
+from harness.parts import PRICES_FILE, Ambient, Parts, utc_now
+from harness.project import Project, find_project
+from harness.settings import Settings, Surroundings, load_settings
+from harness.storage.sql_questions import AskingRun, SqlRunQuestions
+from harness.storage.sql_result_cache import SqlResultCache
 from harness.storage.sql_run_ledger import LedgerOfRun, SqlRunLedger
-from harness.storage.sql_run_store import SqlRunStore
+from harness.storage.sql_step_journal import SqlStepJournal
+from harness.workflow.building import Workflow
+from harness.workflow.checking.checks import require_valid
+from harness.workflow.checking.registry import Registry
 from harness.workflow.events import OnRunEvent
-from harness.workflow.nodes.findings import FindingsStore
-from harness.workflow.nodes.node_services import NodeServices, RunIdentity
+from harness.workflow.loading import LoadedWorkflow, load_workflow, named_workflows, workflow_from_spec
+from harness.workflow.nodes.node_services import ChildRuns, NodeServices, RunIdentity
 from harness.workflow.spec import WorkflowSpec
 from harness.workflow.state_values import value_at
-from memory import MemoryStore
-from ontology import EntityStore, Schema, load_schema
-from ontology.sql_entity_store import SqlEntityStore
 
-PRICES_FILE = "prices.yaml"
+__all__ = ["PRICES_FILE", "Ambient", "Harness", "utc_now"]
 
 
-def utc_now() -> datetime:
-    """The time, aware UTC."""
-    return datetime.now(UTC)
-
-
-def _random_id() -> str:
-    return secrets.token_hex(16)
-
-
-def _owner() -> str:
-    # With some chance in it: containers that share a home can have one host name and one process number.
-    return f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(3)}"
-
-
-@dataclass(frozen=True)
-class Ambient:
-    """What comes from outside the program: time, chance, the environment. Tests bring their own."""
-
-    clock: Callable[[], datetime] = utc_now
-    monotonic: Callable[[], float] = time.monotonic
-    new_id: Callable[[], str] = _random_id
-    random: Random = field(default_factory=Random)
-    environment: Mapping[str, str] = field(default_factory=lambda: os.environ)
-    owner: str = field(default_factory=_owner)
-
-
-class Harness:
-    """Everything one process needs, for one project and one person.
+class Harness(Parts):
+    """Everything one process needs, for one project and one person, and the runs that it advances.
 
     Use it as an asynchronous context manager, or call `close`.
 
     Args:
         project: None where there is no harness.yaml; then there are no tools, no code and no ontology.
+        workflows: those that Python wrote; their functions are found by name while a run of them is advanced.
         stream: whether models' answers are heard as they arrive.
         lease_seconds: after this long without a sign of its process a run is anybody's.
     """
@@ -95,21 +51,33 @@ class Harness:
         settings: Settings,
         project: Project | None,
         *,
+        workflows: Iterable[Workflow] = (),
         ambient: Ambient | None = None,
         stream: bool = False,
         lease_seconds: float = LEASE_SECONDS,
     ) -> None:
-        self.settings = settings
-        self.project = project
-        self._ambient = ambient or Ambient()
+        super().__init__(settings, project, ambient or Ambient())
+        self._written = {each.name: each for each in workflows}
         self._stream = stream
         self._lease_seconds = lease_seconds
-        url = settings.database_url.get_secret_value() if settings.database_url else None
-        if url is not None and not url.startswith("postgresql"):
-            raise ConfigurationInvalid(
-                "database_url", url, settings.origin_of("database_url"), "it is for PostgreSQL; set `home` for SQLite"
-            )
-        self.databases = Databases(settings.home, url, power_safe=settings.durability == "power")
+        self._handles: list[RunHandle] = []
+
+    @classmethod
+    def of_folder(
+        cls, folder: str | Path = ".", *, workflows: Iterable[Workflow] = (), stream: bool = False, **settings: object
+    ) -> Self:
+        """The house of the project that a folder lies in; without a project its home is in the folder.
+
+        Args:
+            settings: as their flags on the command line, e.g. `person="ada"`.
+
+        Raises:
+            ConfigurationInvalid, SpecificationInvalid: a setting or a file that cannot be used.
+        """
+        place = Path(folder).resolve()
+        project = find_project(place)
+        around = replace(Surroundings.of_this_process(), folder=place)
+        return cls(load_settings(settings, project, around), project, workflows=workflows, stream=stream)
 
     async def __aenter__(self) -> Self:
         return self
@@ -118,184 +86,174 @@ class Harness:
         await self.close()
 
     async def close(self) -> None:
-        """Close what was opened; idempotent."""
-        made = self.__dict__
-        if "leases" in made:
-            await self.leases.close()
-        if "connections" in made:
-            await self.connections.close()
-        if "memory" in made:
-            await asyncio.to_thread(self.memory.close)
-        await asyncio.to_thread(self.databases.close)
+        """Stop what is advanced here, which leaves it to be resumed, and close what was opened; idempotent."""
+        await asyncio.gather(*(handle.interrupt() for handle in self._handles))
+        self._handles.clear()
+        await super().close()
 
-    @property
-    def organisation(self) -> str:
-        """Whose everything is."""
-        return self.settings.organisation
+    async def start(
+        self,
+        workflow: str | Path | Workflow | LoadedWorkflow,
+        inputs: JsonObject | None = None,
+        *,
+        team: str | None = None,
+        working_folder: Path | None = None,
+    ) -> RunHandle:
+        """Check a workflow, record a run of it and advance it in the background.
 
-    @cached_property
-    def catalogue(self) -> Catalogue:
-        """The built-in endpoints and models."""
-        return builtin_catalogue()
-
-    @cached_property
-    def prices(self) -> PriceBook:
-        """The project's price overrides over the catalogue and genai-prices."""
-        path = self.project.prices_path if self.project else None
-        if path is not None:
-            return read_price_overrides(path)
-        folder = self.project.folder if self.project else Path()
-        return PriceBook(overrides_file=str(folder / PRICES_FILE))
-
-    @cached_property
-    def money(self) -> MoneyStore:
-        """Holds, settlements, the journal, limits, tasks."""
-        return SqlMoneyStore(self.databases.money_writer, dialect=self.databases.money.dialect.name)
-
-    @cached_property
-    def reports(self) -> CostReports:
-        """What business cost."""
-        return SqlCostReports(self.databases.money)
-
-    @cached_property
-    def bindings(self) -> BindingStore:
-        """Which model fills which role."""
-        return SqlBindingStore(self.databases.runs_writer, clock=self._ambient.clock)
-
-    @cached_property
-    def runs(self) -> RunStore:
-        """The runs of the organisation."""
-        return SqlRunStore(
-            self.databases.runs_writer,
-            organisation=self.organisation,
-            clock=self._ambient.clock,
-            new_id=lambda: new_run_id(self._ambient.clock(), secrets.randbits(64)),
+        Raises:
+            SpecificationInvalid: with every problem; nothing was recorded.
+            NameUnknown: there is no workflow of this name.
+        """
+        loaded = self.load(workflow)
+        version = await self.binding_version()
+        require_valid(loaded, self.registry(), version.bindings.is_bound)
+        run = await self.engine.record(
+            RunOrder(
+                loaded=loaded,
+                inputs=inputs or {},
+                person=self.settings.person,
+                team=team,
+                working_folder=working_folder or Path.cwd(),
+                project_folder=self.project.folder if self.project else Path.cwd(),
+                binding_version=version.version,
+            )
         )
+        return self._handle(run.run_id)
 
-    @cached_property
-    def leases(self) -> HoldLeases:
-        """Keeps the holds of calls in flight alive."""
-        return HoldLeases(self.money, clock=self._ambient.clock)
+    async def resume(self, run_id: str, *, migrate: str | Path | Workflow | LoadedWorkflow | None = None) -> RunHandle:
+        """Continue a run in the background; nothing that was finished or paid for is done again.
 
-    @cached_property
-    def connections(self) -> EndpointConnections:
-        """Endpoints, with the servers of local models."""
-        return EndpointConnections(
-            folder=self.project.folder if self.project else Path.cwd(),
-            environment=self._ambient.environment,
-            local_models=LocalModelServers(self.settings.home / "logs"),
-        )
+        Args:
+            migrate: the workflow that it goes on with from here.
 
-    @cached_property
-    def model_call(self) -> ModelCall:
-        """The one metered call."""
-        return ModelCall(
-            router=BoundRouter(self.bindings, self.catalogue),
-            connections=self.connections,
-            money=self.money,
-            prices=lambda: self.prices,
-            leases=self.leases,
-            clock=self._ambient.clock,
-            monotonic=self._ambient.monotonic,
-            new_id=self._ambient.new_id,
-        )
+        Raises:
+            NameUnknown: there is no such run.
+        """
+        run = await self.runs.run(run_id)
+        return self._handle(run.run_id, None if migrate is None else self.load(migrate))
 
-    @cached_property
-    def schema(self) -> Schema | None:
-        """The project's ontology; None where it names none."""
-        path = self.project.ontology_path if self.project else None
-        return load_schema(path) if path else None
+    def load(self, workflow: str | Path | Workflow | LoadedWorkflow) -> LoadedWorkflow:
+        """A workflow by its name, its file, or as Python wrote it, with the workflows that are its steps.
 
-    @cached_property
-    def entities(self) -> EntityStore:
-        """Things and what is said of them."""
-        return SqlEntityStore.open(self.databases.memory, self._ambient.clock)
+        Raises:
+            NameUnknown: there is no workflow of this name.
+            SpecificationInvalid: it cannot be used, or would come to run itself.
+        """
+        if isinstance(workflow, LoadedWorkflow):
+            return workflow
+        if isinstance(workflow, Workflow):
+            self._written[workflow.name] = workflow
+            return self._with_steps(workflow, ())
+        if isinstance(workflow, str) and workflow in self._written:
+            return self._with_steps(self._written[workflow], ())
+        paths = self._workflow_paths()
+        if isinstance(workflow, str) and workflow not in paths:
+            raise NameUnknown("workflow", workflow, nearest_names(workflow, [*paths, *self._written]))
+        return load_workflow(paths[workflow] if isinstance(workflow, str) else workflow, paths)
 
-    @cached_property
-    def memory(self) -> MemoryStore:
-        """What was learned. Imports the vector index, so only where it is needed."""
-        from memory.chroma_index import ChromaIndex
-        from memory.wordllama_embedder import WordLlamaEmbedder
-
-        return MemoryStore(
-            self.databases.memory,
-            ChromaIndex(self.settings.home / "vectors"),
-            WordLlamaEmbedder(),
-            self._ambient.clock,
-            self._ambient.new_id,
-        )
+    def registry(self) -> Registry:
+        """What workflows may name here. Imports nothing."""
+        known = self.project.registry() if self.project else Registry()
+        functions = frozenset(name for each in self._written.values() for name in each.functions)
+        return replace(known, code=known.code | functions, workflows=known.workflows | self._written.keys())
 
     @cached_property
     def engine(self) -> EmbeddedEngine:
         """What runs workflows in this process."""
         return EmbeddedEngine(
-            organisation=self.organisation,
-            owner=self._ambient.owner,
-            runs=self.runs,
-            services_for=self._services_for,
-            saver_for=self._saver_for,
-            sweep=lambda: self.money.expire(at=self._ambient.clock()),
-            on_ended=self._record_outcome,
-            lease_seconds=self._lease_seconds,
-        )
-
-    async def binding_version(self) -> BindingVersion:
-        """The bindings in force; the project's file becomes the first version where there is none yet."""
-        current = await self.bindings.current(self.organisation)
-        if current is not None:
-            return current
-        path = self.project.bindings_path if self.project else None
-        seed = read_bindings(path, self.catalogue) if path else BindingsFile()
-        reason = f"seeded from {path.name}" if path else "nothing bound yet"
-        try:
-            return await self.bindings.add(
-                self.organisation, seed, made_by=self.settings.person, reason=reason, replaces=None
+            EngineParts(
+                owner=self._ambient.owner,
+                runs=self.runs,
+                services_for=self._services_for,
+                saver_for=self._saver_for,
+                limits_for=self._limits_for,
+                sweep=lambda: self.money.expire(at=self._ambient.clock()),
+                on_ended=self._record_outcome,
+                clock=self._ambient.clock,
+                lease_seconds=self._lease_seconds,
             )
-        except BindingsChanged:
-            # Another process came first; what it bound must not be undone by a seed.
-            current = await self.bindings.current(self.organisation)
-            assert current is not None
-            return current
-
-    def _services_for(self, run: RunIdentity, on_event: OnRunEvent) -> NodeServices:
-        ledger = SqlRunLedger(
-            LedgerOfRun(run.run_id, run.task_id, run.organisation, run.person, run.workflow),
-            self.databases.money_writer,
-            self.reports,
-            self._ambient.clock,
         )
+
+    def _handle(self, run_id: str, migrate: LoadedWorkflow | None = None) -> RunHandle:
+        handle = RunHandle(self.engine, run_id, person=self.settings.person, migrate=migrate)
+        self._handles = [each for each in self._handles if not each.done]
+        self._handles.append(handle)
+        return handle
+
+    def _workflow_paths(self) -> dict[str, Path]:
+        project = self.project
+        return {name: project.workflow_path(name) for name in project.file.workflows} if project else {}
+
+    def _with_steps(self, workflow: Workflow, above: tuple[str, ...]) -> LoadedWorkflow:
+        """What Python wrote, with the workflows that it names; `above`: those that it is a step of."""
+        built, paths = workflow.build(), self._workflow_paths()
+        steps: dict[str, LoadedWorkflow] = {}
+        for _, name in named_workflows(built.spec):
+            if name in (*above, workflow.name):
+                way = " -> ".join([*above, workflow.name, name])
+                raise SpecificationInvalid([f"{workflow.name}: {name!r} would come to run itself ({way})"])
+            if name in self._written:
+                step = self._with_steps(self._written[name], (*above, workflow.name))
+            elif name in paths:
+                step = load_workflow(paths[name], paths)
+            else:
+                continue  # the check says it
+            steps |= {name: replace(step, workflows={}), **step.workflows}
+        return workflow_from_spec(built.spec, built.files, steps)
+
+    def _services_for(self, run: RunIdentity, on_event: OnRunEvent, children: ChildRuns) -> NodeServices:
+        clock, writer = self._ambient.clock, self.databases.runs_writer
+        of_run = LedgerOfRun(run.run_id, run.task_id, run.organisation, run.person, run.workflow)
+        asking = AskingRun(run.organisation, run.run_id, run.root_run_id, run.workflow, run.person)
         return NodeServices(
-            model_call=self.model_call,
-            resolve=self._resolve,
-            toolbox=cast("Any", None),
-            findings=lambda: self._findings,
-            recollection=cast("Any", None),
-            journal=cast("Any", None),
-            questions=cast("Any", None),
-            cache=cast("Any", None),
-            children=cast("Any", None),
-            limits=cast("Any", None),
-            ledger=ledger,
+            model_call=self.model_call.of_step(run.within) if run.within else self.model_call,
+            resolve=lambda name: self._resolve(run.workflow, name),
+            toolbox=self.toolbox,
+            findings=lambda: self.findings,
+            recollection=lambda: self.recollection,
+            journal=SqlStepJournal(
+                writer,
+                organisation=run.organisation,
+                run_id=run.run_id,
+                person=run.person,
+                owner=self._ambient.owner,
+                clock=clock,
+                row_lock=self._row_lock,
+            ),
+            questions=SqlRunQuestions(writer, run=asking, clock=clock),
+            cache=SqlResultCache(writer, organisation=run.organisation, person=run.person, clock=clock),
+            children=children,
+            limits=self._limits_for(run),
+            ledger=SqlRunLedger(of_run, self.databases.money_writer, self.reports, clock),
             start_task=self.money.start_task,
             on_event=on_event,
-            clock=self._ambient.clock,
+            clock=clock,
             monotonic=self._ambient.monotonic,
             sleep=asyncio.sleep,
             random=self._ambient.random,
             stream=self._stream,
         )
 
-    @cached_property
-    def _findings(self) -> FindingsStore | None:
-        if self.schema is None:
-            return None
-        from harness.remembering import FindingsInMemory
+    def _limits_for(self, run: RunIdentity) -> MoneyRunLimits:
+        return MoneyRunLimits(
+            money=self.money,
+            organisation=run.organisation,
+            run_id=run.run_id,
+            person=run.person,
+            clock=self._ambient.clock,
+            new_id=self._ambient.new_id,
+        )
 
-        return FindingsInMemory(self.schema, self.entities, self.memory)
-
-    def _resolve(self, name: str) -> Callable[..., Any]:
+    def _resolve(self, workflow: str, name: str) -> Callable[..., Any]:
+        """The code of a name: what Python wrote with the workflow goes before what the project registers."""
+        functions: Mapping[str, Callable[..., Any]] = (
+            self._written[workflow].functions if workflow in self._written else {}
+        )
+        if name in functions:
+            return functions[name]
         if self.project is None:
-            raise NameUnknown("tool or code", name)
+            raise NameUnknown("code", name, nearest_names(name, functions))
         return self.project.resolve_callable(name)
 
     def _saver_for(self, person: str) -> Any:
@@ -308,8 +266,13 @@ class Harness:
             person=person,
             clock=self._ambient.clock,
             owner=self._ambient.owner,
-            row_lock="FOR SHARE" if self.databases.runs.dialect.name == "postgresql" else "",
+            row_lock=self._row_lock,
         )
+
+    @property
+    def _row_lock(self) -> str:
+        """What holds off a claim of a run while one of its rows is written; SQLite's write transaction is alone."""
+        return "FOR SHARE" if self.databases.runs.dialect.name == "postgresql" else ""
 
     async def _record_outcome(self, run: Run, spec: WorkflowSpec, state: JsonObject) -> None:
         """Say how the run's own task ended, where the workflow names the key that says so."""

@@ -7,7 +7,8 @@ provider. It knows no vendor, no database and no workflow: dialects, stores and 
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from copy import copy
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import ROUND_CEILING, Decimal
 from typing import Protocol
@@ -107,6 +108,13 @@ class ModelCall:
         self._clock = clock
         self._monotonic = monotonic
         self._new_id = new_id
+        self._within: tuple[str, ...] = ()
+
+    def of_step(self, within: tuple[str, ...]) -> "ModelCall":
+        """The same for a run that is a step of others: what it asks counts against their limits too."""
+        other = copy(self)
+        other._within = within  # noqa: SLF001 - of its own class
+        return other
 
     async def route(self, context: CallContext) -> Decision:
         """Who would be asked now; nothing is held or sent.
@@ -130,6 +138,7 @@ class ModelCall:
             BudgetExceeded, PriceUnknown, RoleUnbound: nothing was sent.
             ProviderError: of the last target, when all failed.
         """
+        context = replace(context, within=self._within)
         digest = _digest_of(request)
         if resumed and (known := await self._money.journalled(context.organisation, context.call_id, digest)):
             return _replayed(known)

@@ -39,9 +39,9 @@ def test_without_a_project_there_are_no_tools_no_ontology_and_an_empty_binding(t
     async def main():
         async with Harness(Settings(home=tmp_path / "home", person="ada"), None) as harness:
             assert harness.schema is None
-            assert harness._findings is None
+            assert harness.findings is None
             with pytest.raises(NameUnknown):
-                harness._resolve("inventory")
+                harness._resolve("audit", "inventory")
             assert (await harness.binding_version()).bindings.bindings == ()
 
     asyncio.run(main())
@@ -74,8 +74,8 @@ def test_the_length_of_a_lease_and_the_owner_come_in(scripted):
         async with scripted.opened(ambient=Ambient(owner="somebody"), lease_seconds=7.0) as harness:
             run = await harness.runs.record(_any_run())
             claimed = await harness.runs.claim(run.run_id, owner="somebody", lease_seconds=1)
-            assert harness.engine._lease_seconds == 7.0
-            assert claimed.owner == harness.engine._owner == "somebody"
+            assert harness.engine._advancing._parts.lease_seconds == 7.0
+            assert claimed.owner == harness.engine._advancing._parts.owner == "somebody"
 
     asyncio.run(main())
 

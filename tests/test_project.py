@@ -279,7 +279,7 @@ mcp_servers:
         ("tools: {b: {http: {url: 'https://a.example/../x'}}}", "1:20: tools.b.http.url: has a segment of dots"),
         (
             "tools: {b: {http: {url: 'https://a.example/', headers: {X-Api-Key: abc}}}}",
-            "1:46: tools.b.http.headers: header 'X-Api-Key' is a secret: keep it in the environment and write `env:NAME`",
+            "1:47: tools.b.http.headers: header 'X-Api-Key' is a secret: keep it in the environment and write `env:NAME`",
         ),
         (
             "tools: {b: {http: {url: 'https://a.example/{id}'}, parameters: {properties: {no: {}}}}}",

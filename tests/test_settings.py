@@ -131,6 +131,8 @@ def test_settings_are_frozen(load: Load):
         ("log_level", "loud", "debug, info, warning, error"),
         ("durability", "eternal", "holds, power"),
         ("no_progress", "perhaps", "true or false"),
+        ("retention_days", "0", "at least 1"),
+        ("retention_days", "a month", "number of days"),
         ("home", " ", "name a folder"),
         ("home", "~nobody-of-this-name/x", "write the whole path"),
         ("database_url", "mysql://h/d", "postgresql://user:password@host/database"),

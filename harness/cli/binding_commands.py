@@ -183,7 +183,9 @@ def _bind(context: CommandContext, place: Place, models: Sequence[str], reason: 
         if len(set(models)) != len(models):
             raise ConfigurationInvalid("fallback", ", ".join(fallback), "command line", "name each model once")
         binding = Binding(role=role, model=model, workflow=workflow, node=place.node, fallback=tuple(fallback))
-        known = known_roles(current.bindings, (each for spec in specs.values() for each in roles_of(spec).values()))
+        known = known_roles(
+            current.bindings, (role for spec in specs.values() for roles in roles_of(spec).values() for role in roles)
+        )
         made = await _add(harness, current, current.bindings.with_binding(binding), reason or "")
         return current, made, unknown_role_hint(role, known) if specs else None
 

@@ -5,7 +5,7 @@ from harness.names import nearest_names
 from harness.project import Project
 from harness.routing.binding_changes import Place
 from harness.workflow.loading import load_workflow
-from harness.workflow.node_kinds import ModelNode
+from harness.workflow.node_kinds import AgentNode, ModelNode, PlanNode
 from harness.workflow.spec import WorkflowSpec
 
 
@@ -24,9 +24,16 @@ def workflows_of(project: Project | None) -> dict[str, WorkflowSpec]:
     return found
 
 
-def roles_of(spec: WorkflowSpec) -> dict[str, str]:
-    """The nodes of a workflow that ask a model, each with its role."""
-    return {name: node.role for name, node in spec.work.items() if isinstance(node, ModelNode)}
+def roles_of(spec: WorkflowSpec) -> dict[str, tuple[str, ...]]:
+    """The nodes of a workflow that ask a model, each with its own role first: then its fallback's and its workers'."""
+    found: dict[str, tuple[str, ...]] = {}
+    for name, node in spec.work.items():
+        if not isinstance(node, ModelNode | AgentNode | PlanNode):
+            continue
+        workers = node.workers.values() if isinstance(node, PlanNode) else ()
+        others = [node.fallback.role if node.fallback else None, *(worker.role for worker in workers)]
+        found[name] = tuple(dict.fromkeys([node.role, *(role for role in others if role is not None)]))
+    return found
 
 
 def filled_place(place: Place, specs: dict[str, WorkflowSpec], project: Project | None) -> tuple[str | None, str]:
@@ -52,8 +59,8 @@ def filled_place(place: Place, specs: dict[str, WorkflowSpec], project: Project 
     if place.node is not None and place.node not in roles:
         kind = "node that asks a model" if place.node in spec.nodes else "node"
         raise NameUnknown(f"{kind} in workflow {spec.workflow!r}:", place.node, nearest_names(place.node, roles))
-    role = place.role or roles[place.node or ""]
-    asked = {roles[place.node]} if place.node else set(roles.values())
+    role = place.role or roles[place.node or ""][0]
+    asked = set(roles[place.node]) if place.node else {each for of_node in roles.values() for each in of_node}
     if role not in asked:
         where = f"{spec.workflow}/{place.node}" if place.node else spec.workflow
         raise NameUnknown(f"role of {where!r}:", role, nearest_names(role, asked) or sorted(asked)[:3])

@@ -15,6 +15,7 @@ from harness.cli.recorded import recorded_run
 from harness.cli.run_commands import StreamOption
 from harness.cli.run_inputs import read_changes
 from harness.cli.run_views import run_line, run_object
+from harness.cli.workflow_files import recorded_workflow
 from harness.engines.run_store import Run, RunStatus
 
 commands = Commands()
@@ -75,7 +76,7 @@ async def _fork(
     context: CommandContext, harness: Harness, typed: str, step: int, changes: list[str], *, run: bool
 ) -> ExitCode:
     origin = await recorded_run(harness, typed)
-    spec = await harness.engine.spec_of(origin.run_id)
+    spec = (await recorded_workflow(harness, origin)).spec
     forked = await harness.engine.fork(origin.run_id, step, read_changes(spec, changes), person=harness.settings.person)
     output = context.output
     if output.as_json:

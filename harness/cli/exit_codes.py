@@ -7,12 +7,14 @@ from collections.abc import Iterator
 from enum import IntEnum
 
 from harness.exceptions import (
+    AnswerRefused,
     BudgetExceeded,
     ConfigurationInvalid,
     ContextTooLong,
     HarnessError,
     LeaseHeld,
     LimitInvalid,
+    MigrationRefused,
     MoneyError,
     NameUnknown,
     PriceUnknown,
@@ -20,6 +22,7 @@ from harness.exceptions import (
     Refused,
     RequestRefused,
     RoleUnbound,
+    RunCancelled,
     RunInterrupted,
     SpecificationInvalid,
     WaitsForPerson,
@@ -59,6 +62,9 @@ _CODES: tuple[tuple[type[BaseException], ExitCode], ...] = (
     (RequestRefused, ExitCode.RUN_FAILED),
     (ProviderError, ExitCode.PROVIDER_UNAVAILABLE),
     (LeaseHeld, ExitCode.LEASE_HELD),
+    (AnswerRefused, ExitCode.MISUSE),
+    (MigrationRefused, ExitCode.SPECIFICATION_INVALID),
+    (RunCancelled, ExitCode.INTERRUPTED),
     (RunInterrupted, ExitCode.INTERRUPTED),
     (KeyboardInterrupt, ExitCode.INTERRUPTED),
     (YamlInvalid, ExitCode.SPECIFICATION_INVALID),

@@ -121,8 +121,8 @@ async def forecast(
     workflow = loaded.spec.workflow
     now = utc_now()
 
-    def decided(node: str, role: str) -> Decision:
-        binding = in_force.bindings.resolve(role, workflow=workflow, node=node)
+    def decided(of: str, node: str, role: str) -> Decision:
+        binding = in_force.bindings.resolve(role, workflow=of, node=node)
         return decide(binding, catalogue, version=in_force.version)
 
     def dearest(target: Target, input_tokens: int, output_tokens: int) -> Decimal:
@@ -131,7 +131,7 @@ async def forecast(
         )
         return harness.prices.dearest(priced, input_tokens, output_tokens, now)
 
-    problems = capability_problems(loaded, decided)
+    problems = capability_problems(loaded, lambda node, role: decided(workflow, node, role))
     if problems:
         raise SpecificationInvalid(problems)
     worst = worst_case(loaded, decided, dearest, _body_bytes, values=values, items=items)

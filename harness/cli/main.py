@@ -51,6 +51,7 @@ COMMANDS: tuple[CommandEntry, ...] = (
     CommandEntry("backup", "backup_commands", _MEMORY, "Copy the databases while they are in use."),
     CommandEntry("init", "project_commands", _PROJECT, "Write a project that runs at once."),
     CommandEntry("check", "project_commands", _PROJECT, "Find every mistake before a run; print its worst case."),
+    CommandEntry("tools", "tool_commands", _PROJECT, "Show what workflows may do in the world; let servers' tools in."),
     CommandEntry("config", "config_commands", _PROJECT, "Show the settings and where they come from."),
 )
 

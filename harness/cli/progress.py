@@ -21,6 +21,7 @@ from harness.cli.readable_values import one_line
 from harness.workflow.events import (
     CallAnswered,
     ChildRunStarted,
+    EventsDropped,
     FallbackTaken,
     ItemFinished,
     ItemSkipped,
@@ -31,7 +32,7 @@ from harness.workflow.events import (
     PlanStepFinished,
     QuestionAsked,
     ResultReused,
-    RunEvent,
+    StreamedEvent,
     ToolAnswered,
     ToolCalled,
     Words,
@@ -82,7 +83,7 @@ class RunProgress:
         if self._live:
             self._live.stop()
 
-    def hear(self, event: RunEvent) -> None:
+    def hear(self, event: StreamedEvent) -> None:
         """Take in one event; called from the engine."""
         self._count(event)
         if self._output.as_json:
@@ -91,7 +92,7 @@ class RunProgress:
             self._speak(event)
         elif not self._quiet and (said := told(event)):
             self._end_words()
-            self._output.say(said)
+            self._output.say(one_line(said))
 
     def _speak(self, words: Words) -> None:
         """Words of one node in a row; a line says whose they are where another one spoke before."""
@@ -117,7 +118,7 @@ class RunProgress:
         counted_items = "" if items is None else f" {done}/{items}"
         return f"{node}{counted_items}{self._under_way.get(node, '')}"
 
-    def _count(self, event: RunEvent) -> None:
+    def _count(self, event: StreamedEvent) -> None:
         match event:
             case NodeStarted(node, items):
                 self._items[node] = (0, items)
@@ -143,28 +144,37 @@ class RunProgress:
         return self._spinner
 
 
-def told(event: RunEvent) -> str | None:  # noqa: PLR0911 - one a kind of event
+def told(event: StreamedEvent) -> str | None:  # noqa: PLR0911 - one a kind of event
     """What a person is told of an event in a line of its own; None for what the moving line alone shows."""
     match event:
         case NodeRetried():
             again = f"the next one in {event.wait_seconds:.1f} s"
-            return f"{event.node}: try {event.attempt} failed, {again}: {one_line(event.reason)}"
+            return f"{event.node}: try {event.attempt} failed, {again}: {event.reason}"
         case ItemSkipped():
-            return f"{event.node}: item {event.item} failed for good and is skipped: {one_line(event.message)}"
+            return f"{event.node}: item {event.item} failed for good and is skipped: {event.message}"
         case FallbackTaken():
-            return f"{event.node}: failed for good, its fallback answers: {one_line(event.message)}"
+            return f"{event.node}: failed for good, its fallback answers: {event.message}"
         case ResultReused():
             return f"{event.node}: the result is that of run {event.run_id}"
         case QuestionAsked():
             until = f", until {time_text(event.expires_at)}" if event.expires_at else ""
             return f"{event.node}: a person is wanted{until}: question {event.question_id}"
+        case EventsDropped():
+            return f"{counted(event.count, 'event')} came too fast to be told"
+        case _:
+            return _told_of_parts(event)
+
+
+def _told_of_parts(event: StreamedEvent) -> str | None:
+    """The same of what a node does within: its plans, tools and runs of other workflows."""
+    match event:
         case PlanMade():
             steps = "; ".join(map(_step_words, event.steps))
             return f"{event.node}: plan {event.round}: {steps}"
         case PlanStepFinished(error=str(error)):
-            return f"{event.node}: step {event.step} failed: {one_line(error)}"
+            return f"{event.node}: step {event.step} failed: {error}"
         case ToolAnswered(error=str(error)):
-            return f"{event.node}: tool {event.tool} failed: {one_line(error)}"
+            return f"{event.node}: tool {event.tool} failed: {error}"
         case ChildRunStarted():
             return f"{event.node}: {event.workflow} runs as run {event.run_id}"
         case _:
@@ -176,7 +186,7 @@ def _step_words(step: tuple[str, str, tuple[str, ...]]) -> str:
     return f"{name} by {worker}" + (f" after {', '.join(after)}" if after else "")
 
 
-def event_object(event: RunEvent) -> dict[str, object]:
+def event_object(event: StreamedEvent) -> dict[str, object]:
     """An event for programs; `event` is its kind, such as `call_answered`."""
     kind = type(event).__name__
     return {"event": re.sub(r"(?<!^)(?=[A-Z])", "_", kind).lower(), **asdict(event)}

@@ -14,7 +14,7 @@ from harness.cli.exit_codes import ExitCode
 from harness.cli.forecast import BindingsInForce, Forecast, bindings_in_force, forecast
 from harness.cli.global_options import Commands
 from harness.cli.output import counted
-from harness.cli.run_commands import workflow_file
+from harness.cli.workflow_files import loaded_workflow, workflow_file
 from harness.exceptions import NameUnknown, PriceUnknown, SpecificationInvalid
 from harness.models.prices import read_price_overrides
 from harness.project import Project
@@ -22,7 +22,7 @@ from harness.routing.bindings import read_bindings
 from harness.templates.new_project import write_project
 from harness.workflow.checking.checks import check as check_workflow
 from harness.workflow.checking.registry import Registry
-from harness.workflow.loading import LoadedWorkflow, load_workflow
+from harness.workflow.loading import LoadedWorkflow
 from ontology import load_schema
 from ontology.exceptions import YamlInvalid
 
@@ -121,7 +121,7 @@ def _problems_of(path: Path, read: Callable[[Path], object]) -> tuple[str, ...]:
 
 async def _check_one(harness: Harness, path: Path, in_force: BindingsInForce | None, items: int | None) -> Checked:
     try:
-        loaded = load_workflow(path)
+        loaded = loaded_workflow(path, harness.project)
     except SpecificationInvalid as error:
         return Checked(str(path), error.problems)
     names = harness.project.registry() if harness.project else Registry()

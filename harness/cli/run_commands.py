@@ -12,14 +12,16 @@ from harness.cli.context import CommandContext, context_of
 from harness.cli.exit_codes import ExitCode, exit_code_of
 from harness.cli.forecast import Forecast, bindings_in_force, forecast
 from harness.cli.global_options import Commands
+from harness.cli.recorded import has_state, recorded_run
 from harness.cli.run_inputs import read_inputs
+from harness.cli.workflow_files import loaded_workflow, workflow_file
 from harness.engines.embedded import RunOrder
 from harness.engines.run_store import Run
 from harness.exceptions import HarnessError
 from harness.json_values import JsonObject
 from harness.workflow.checking.checks import require_valid
 from harness.workflow.checking.registry import Registry
-from harness.workflow.loading import LoadedWorkflow, load_workflow
+from harness.workflow.loading import LoadedWorkflow
 
 commands = Commands()
 
@@ -54,7 +56,8 @@ def run(
     every event is one line and the last line is the result.
     """
     context = context_of(ctx, stream=stream)
-    loaded = load_workflow(workflow_file(context, workflow))
+    path = workflow_file(context, workflow)
+    loaded = loaded_workflow(path, context.project)
     given = read_inputs(loaded.spec, inputs or [], input_file)
     if dry_run:
         raise typer.Exit(context.work(lambda harness: _dry_run(context, harness, loaded, given, items)))
@@ -72,25 +75,23 @@ def resume(
             autocompletion=run_ids,
         ),
     ] = None,
+    migrate: Annotated[
+        bool,
+        typer.Option("--migrate", help="Go on with the workflow as its files have it now; not as the run began."),
+    ] = False,
+    stream: StreamOption = False,
 ) -> None:
-    """Continue a run where it stopped; nothing that was finished or paid for is done again."""
-    context = context_of(ctx)
-    if run_id is None:
-        raise typer.Exit(context.work(lambda harness: _resume_all(context, harness)))
-    raise typer.Exit(context.work(lambda harness: _resume(context, harness, run_id)))
+    """Continue a run where it stopped; nothing that was finished or paid for is done again.
 
-
-def workflow_file(context: CommandContext, workflow: str) -> Path:
-    """The file of a workflow that is named as in harness.yaml, or by its path.
-
-    Raises:
-        NameUnknown: the project has no such workflow.
+    A run goes on with the workflow that it began with. Where its files say something else by now, that is printed;
+    with --migrate it goes on with those, if every node that is finished is still there.
     """
-    path = Path(workflow)
-    if path.suffix in (".yaml", ".yml") or len(path.parts) > 1:
-        context.look_from(path.parent)
-        return path
-    return context.required_project().workflow_path(workflow)
+    context = context_of(ctx, stream=stream)
+    if run_id is None:
+        if migrate:
+            raise typer.BadParameter("name the run that is to go on with another workflow", param_hint="--migrate")
+        raise typer.Exit(context.work(lambda harness: _resume_all(context, harness)))
+    raise typer.Exit(context.work(lambda harness: _resume(context, harness, run_id, migrate=migrate)))
 
 
 async def _dry_run(
@@ -144,15 +145,15 @@ async def _ahead(harness: Harness, loaded: LoadedWorkflow, inputs: JsonObject, i
     return await forecast(harness, loaded, in_force, values=values, items=items)
 
 
-async def _resume(context: CommandContext, harness: Harness, typed: str) -> ExitCode:
-    found = await harness.runs.run(typed)
+async def _resume(context: CommandContext, harness: Harness, typed: str, *, migrate: bool) -> ExitCode:
+    found = await recorded_run(harness, typed)
     _announce(context, found)
-    return await advance(context, harness, found)
+    return await advance(context, harness, found, migrate=migrate)
 
 
 async def _resume_all(context: CommandContext, harness: Harness) -> ExitCode:
     """Continue every run whose process is gone; the worst of their exit codes, a lease taken meanwhile left out."""
-    waiting = await harness.engine.expired()
+    waiting = await harness.engine.expired() if has_state(harness) else ()
     if not waiting:
         context.output.say("no run has lost its process")
     worst = ExitCode.DONE

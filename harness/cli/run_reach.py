@@ -1,4 +1,4 @@
-"""How far a recorded run came: its state and the nodes that are done, read from the newest checkpoint."""
+"""How far a recorded run came: its state and the nodes that are done, from the newest checkpoint; and its journal."""
 
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -6,6 +6,8 @@ from typing import Any, cast
 from harness.assembly import Harness, utc_now
 from harness.engines.run_store import Run
 from harness.json_values import JsonObject
+from harness.storage.sql_step_journal import SqlStepJournal
+from harness.workflow.nodes.step_journal import RecordedStep
 from harness.workflow.state_values import VISITS
 
 
@@ -39,3 +41,17 @@ async def reached(harness: Harness, run: Run) -> Reached:
     own = {key: value for key, value in values.items() if not key.startswith(("_", "branch:", "join:"))}
     nodes = frozenset(node for node in found.checkpoint["versions_seen"] if not node.startswith("__"))
     return Reached(own, nodes, cast("dict[str, int]", values.get(VISITS) or {}))
+
+
+async def recorded_steps(harness: Harness, run: Run) -> tuple[RecordedStep, ...]:
+    """What the run's nodes recorded of their parts, in the order they began; the newest where it is begun again."""
+    journal = SqlStepJournal(
+        harness.databases.runs_writer,
+        organisation=harness.organisation,
+        run_id=run.run_id,
+        person=run.person,
+        owner="",  # it is read only
+        clock=utc_now,
+        row_lock="",
+    )
+    return tuple(await journal.steps())

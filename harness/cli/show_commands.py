@@ -14,7 +14,7 @@ from harness.cli.global_options import Commands
 from harness.cli.output import Column, Output, time_text, usd_text
 from harness.cli.readable_values import folded, readable_lines
 from harness.cli.recorded import recorded_run
-from harness.cli.run_reach import reached
+from harness.cli.run_reach import reached, recorded_steps
 from harness.cli.run_views import run_line
 from harness.cli.show_views import RunView, view_object, view_text
 from harness.engines.run_store import Run
@@ -66,7 +66,7 @@ async def _view(harness: Harness, typed: str) -> RunView:
         line=run_line(harness, run),
         reached=await reached(harness, run),
         history=tuple(await harness.engine.history(run.run_id)),
-        steps=tuple(await harness.journal_of(run).steps()),
+        steps=await recorded_steps(harness, run),
         questions=tuple(await harness.questions.open(run.run_id)),
         children=tuple([run_line(harness, each) for each in await harness.runs.children(run.run_id)]),
         entries=entries,

@@ -9,7 +9,7 @@ from harness.cli.question_views import first_words, question_object
 from harness.cli.readable_values import one_line, quoted_block
 from harness.cli.run_reach import Reached
 from harness.cli.run_views import RunLine, cost_words, state_lines
-from harness.engines.history import HistoryStep
+from harness.engines.run_orders import HistoryStep
 from harness.ledger.reports import Entry
 from harness.workflow.nodes.questions import AskedQuestion
 from harness.workflow.nodes.step_journal import RecordedStep

@@ -27,6 +27,7 @@ from harness.ledger.tasks import task_id_for
 from harness.workflow.events import ChildRunStarted, OnRunEvent, RunEvent
 from harness.workflow.nodes.node_services import ChildRuns, RunIdentity
 
+_A_LITTLE_LATER = 0.05  # seconds
 Advance = Callable[[Run, OnRunEvent], Awaitable[RunOutcome]]
 
 
@@ -47,7 +48,6 @@ class StepRuns(ChildRuns):
         *,
         advance: Advance,
         clock: Callable[[], datetime],
-        sleep: Callable[[float], Awaitable[None]],
     ) -> None:
         self._runs = runs
         self._parent = parent
@@ -56,7 +56,6 @@ class StepRuns(ChildRuns):
         self._on_event = on_event
         self._advance = advance
         self._clock = clock
-        self._sleep = sleep
         # LangGraph takes a graph that is run within a node for a part of the outer one, by the context; this has none.
         self._context = contextvars.copy_context()
 
@@ -111,7 +110,7 @@ class StepRuns(ChildRuns):
         try:
             return await self._advance(child, on_event)
         except LeaseHeld as held:
-            await self._sleep(max(0.0, (held.lease_until - self._clock()).total_seconds()) + 0.05)
+            await asyncio.sleep(max(0.0, (held.lease_until - self._clock()).total_seconds()) + _A_LITTLE_LATER)
             return await self._advance(child, on_event)
 
     def _as_of_node(self, error: HarnessError, node: str, child: Run) -> HarnessError:
@@ -123,5 +122,3 @@ class StepRuns(ChildRuns):
             return error
         reason = f"node {error.node!r}: {error.reason}" if isinstance(error, NodeFailed) else str(error)
         return NodeFailed(self._parent.run_id, node, f"workflow {child.workflow!r} (run {child.run_id}): {reason}")
-
-

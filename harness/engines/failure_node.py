@@ -14,9 +14,7 @@ ERROR_KEY = "error"
 _STEP = "on_error"
 
 
-async def run_failure_node(
-    loaded: LoadedWorkflow, context: RunContext, state: JsonObject, error: HarnessError
-) -> None:
+async def run_failure_node(loaded: LoadedWorkflow, context: RunContext, state: JsonObject, error: HarnessError) -> None:
     """Run the node over the state as far as the run came, with what happened in `error`.
 
     The same failure is told once, also when the run is resumed and fails again in the same way; another failure is

@@ -19,11 +19,10 @@ from typing_extensions import override
 
 from harness.exceptions import LimitOfRunReached
 from harness.json_values import Json, JsonObject
-from harness.workflow.compiler import compile_graph
 from harness.workflow.loading import LoadedWorkflow
 from harness.workflow.nodes.node_services import NodesUnderWay, RunContext
-from harness.workflow.spec import LimitsSpec, WorkflowSpec
-from harness.workflow.state_values import VISITS, initial_state
+from harness.workflow.spec import LimitsSpec
+from harness.workflow.state_values import initial_state
 
 # LangGraph counts the inputs as step -1 and taking them in as step 0; the first nodes make step 1.
 INPUTS_TAKEN = 0
@@ -97,7 +96,7 @@ class GraphThread:
             raise LimitOfRunReached(self.run_id, "steps", limits.steps) from error
         except TimeoutError as error:
             raise LimitOfRunReached(self.run_id, "seconds", limits.seconds) from error
-        return own_keys(values)
+        return own_keys(values or {})  # None of a workflow without a state
 
     async def _invoke(self, start: JsonObject | None, context: RunContext, limits: LimitsSpec, taken: int) -> Any:
         # LangGraph's own bound starts anew with each resume, so ours is the control; its default of 10,007 is not used.
@@ -112,6 +111,11 @@ class GraphThread:
         """A checkpoint with its values and metadata, the newest where none is named; None where there is none."""
         return await self._saver.aget_tuple(thread_config(self.run_id, checkpoint_id))
 
+    async def channel_values(self) -> JsonObject:
+        """What a node would be given at the newest checkpoint; empty before the first."""
+        newest = await self.checkpoint()
+        return channels_in(newest) if newest is not None else {}
+
     async def positions(self) -> list[Position]:
         """Where the thread has been, from taking in the inputs, or from where it was forked, to now."""
         snapshots = [each async for each in self._snapshots() if each.metadata["step"] >= INPUTS_TAKEN]
@@ -121,6 +125,14 @@ class GraphThread:
             found.append(_position(snapshot, ran))
         return found
 
+    async def write_first(self, checkpoint: Mapping[str, Any], metadata: Mapping[str, Any]) -> None:
+        """Begin the thread with a checkpoint of another."""
+        await self._saver.aput(thread_config(self.run_id), checkpoint, metadata, checkpoint["channel_versions"])
+
+    def channels(self) -> frozenset[str]:
+        """What the graph keeps: state keys, triggers of nodes, meetings of branches."""
+        return frozenset(self.graph.channels)
+
     async def position(self, config: Mapping[str, Any] | None = None) -> Position:
         """One checkpoint of the thread, the newest where none is named; which nodes ran to come here is not told."""
         return _position(await self.graph.aget_state(config or thread_config(self.run_id)), ())
@@ -129,8 +141,7 @@ class GraphThread:
         """Where a node's conditions lead for a state."""
         possible: set[str] = set()
         chosen: set[str] = set()
-        keys = self.graph.builder.channels.keys()
-        values = {key: value for key, value in state.items() if key in keys}
+        values = {key: value for key, value in state.items() if key in self.channels()}
         for branch in self.graph.builder.branches.get(node, {}).values():
             config: Any = {"configurable": {_RUNTIME: Runtime(context=context)}}
             possible |= set(branch.ends.values())
@@ -146,25 +157,6 @@ class GraphThread:
         added = [(key, value) for key, value in initial_state(self._loaded.spec, {}).items() if key not in known]
         if added and newest.metadata["step"] >= INPUTS_TAKEN:
             await self._saver.aput_writes(newest.config, added, _OF_NO_TASK)
-
-
-class Graphs:
-    """Compiled graphs; compiling takes longer than many a run, so the last ones are kept."""
-
-    _KEPT = 32
-
-    def __init__(self) -> None:
-        self._graphs: dict[tuple[str, str], tuple[Any, Any]] = {}
-
-    def thread(self, run_id: str, loaded: LoadedWorkflow, person: str, saver: Any) -> GraphThread:
-        """A run's thread. Of one person's savers the first is kept with the graph: they are all the same."""
-        key = (loaded.digest, person)
-        if key not in self._graphs:
-            if len(self._graphs) >= self._KEPT:
-                del self._graphs[next(iter(self._graphs))]
-            self._graphs[key] = (compile_graph(loaded, checkpointer=saver), saver)
-        graph, saver = self._graphs[key]
-        return GraphThread(run_id, loaded, graph, saver)
 
 
 class _StepsLeft(RunControl):
@@ -192,12 +184,15 @@ class _StepsLeft(RunControl):
 
 def state_in(checkpoint: Any) -> JsonObject:
     """The workflow's keys at a checkpoint."""
-    return own_keys(checkpoint.checkpoint["channel_values"] | {each[1]: each[2] for each in _of_no_task(checkpoint)})
+    return own_keys(channels_in(checkpoint))
 
 
-def visits_in(checkpoint: Any) -> Mapping[str, int]:
-    """How often each node was come to, where that is counted."""
-    return checkpoint.checkpoint["channel_values"].get(VISITS, {})
+def channels_in(checkpoint: Any) -> dict[str, Any]:
+    """What a node is given at a checkpoint: the workflow's keys, and what is kept beside them."""
+    values: dict[str, Any] = checkpoint.checkpoint["channel_values"] | {
+        each[1]: each[2] for each in _of_no_task(checkpoint)
+    }
+    return {key: value for key, value in values.items() if not key.startswith(("__", "branch:", "join:"))}
 
 
 def meetings_begun(checkpoint: Any) -> dict[str, frozenset[str]]:
@@ -229,8 +224,3 @@ def _position(snapshot: Any, ran: tuple[str, ...]) -> Position:
         ran=ran,
         next=tuple(sorted(snapshot.next)),
     )
-
-
-def state_keys(spec: WorkflowSpec) -> frozenset[str]:
-    """The keys that a thread keeps for a workflow."""
-    return frozenset(initial_state(spec, {}))

@@ -10,7 +10,7 @@ what runs from there is done and paid for anew.
 from collections.abc import Sequence
 from typing import Any
 
-from harness.engines.graph_threads import INPUTS_TAKEN, GraphThread, Position, state_in, thread_config
+from harness.engines.graph_threads import INPUTS_TAKEN, GraphThread, Position, state_in
 from harness.engines.run_orders import Fork, HistoryStep, misfits, unknown_keys
 from harness.exceptions import NameUnknown, SpecificationInvalid
 from harness.json_values import JsonObject, plain_json
@@ -51,7 +51,7 @@ async def fork_at(thread: GraphThread, loaded: LoadedWorkflow, step: int, change
     return Fork(position.checkpoint_id, {key: plain_json(value, where=key) for key, value in changes.items()})
 
 
-async def begin_fork(thread: GraphThread, origin: GraphThread, fork: Fork, context: RunContext, saver: Any) -> None:
+async def begin_fork(thread: GraphThread, origin: GraphThread, fork: Fork, context: RunContext) -> None:
     """Write the first checkpoint of a forked run, in one piece; one that is there stays.
 
     Ways that the last nodes chose by conditions are chosen anew, because what was changed may decide them. What was
@@ -71,7 +71,7 @@ async def begin_fork(thread: GraphThread, origin: GraphThread, fork: Fork, conte
     if fork.changes:
         await _choose_anew(thread, ran, values, versions, context)
     newest = max(versions.values())
-    versions |= {key: newest for key in values.keys() - versions.keys()}
+    versions |= dict.fromkeys(values.keys() - versions.keys(), newest)
     checkpoint = {
         **found.checkpoint,
         "channel_values": values,
@@ -79,7 +79,7 @@ async def begin_fork(thread: GraphThread, origin: GraphThread, fork: Fork, conte
         "updated_channels": None,
     }
     metadata = {"source": "fork", "step": found.metadata["step"], "parents": {}, _RAN: list(ran)}
-    await saver.aput(thread_config(thread.run_id), checkpoint, metadata, versions)
+    await thread.write_first(checkpoint, metadata)
 
 
 async def _position_at(thread: GraphThread, step: int) -> Position:

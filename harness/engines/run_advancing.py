@@ -5,13 +5,12 @@ run is advanced when, and for whom, is left to the engine.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from functools import cached_property
-from typing import Any
+from typing import Any, cast
 
 from harness.engines.child_runs import StepRuns
 from harness.engines.failure_node import run_failure_node
@@ -20,7 +19,7 @@ from harness.engines.run_limits import MoneyRunLimits, is_own_limit
 from harness.engines.run_orders import RunOutcome, StoredOrder
 from harness.engines.run_store import Run, RunStatus, RunStore
 from harness.engines.run_tasks import task_of_run
-from harness.engines.workflow_changes import require_migratable
+from harness.engines.run_threads import RunThreads
 from harness.exceptions import (
     BudgetExceeded,
     HarnessError,
@@ -38,6 +37,7 @@ from harness.workflow.spec import WorkflowSpec
 
 # Hears that a run came to its end, with its final state; idempotent, because it may be called again.
 OnEnded = Callable[[Run, WorkflowSpec, JsonObject], Awaitable[None]]
+_ON_ERROR = "on_error: "
 ServicesFor = Callable[[RunIdentity, OnRunEvent, ChildRuns], NodeServices]
 
 
@@ -70,18 +70,24 @@ class RunAdvancing:
     """Advances runs of one organisation in this process."""
 
     def __init__(self, parts: EngineParts) -> None:
+        self.threads = RunThreads(parts.saver_for)
         self._parts = parts
         self._runs = parts.runs
         self._advancing: set[str] = set()
         self._leases: dict[str, HeldLease] = {}
 
     async def advance(
-        self, before: Run, on_event: OnRunEvent, *, root_run_id: str, migrate: LoadedWorkflow | None = None
+        self,
+        before: Run,
+        on_event: OnRunEvent,
+        *,
+        within: tuple[str, ...] = (),
+        migrate: LoadedWorkflow | None = None,
     ) -> RunOutcome:
         """As `EmbeddedEngine.advance`, for exactly this run.
 
         Args:
-            root_run_id: the run that this one is a step of, or itself.
+            within: the runs that this one is a step of, the innermost first.
         """
         if before.run_id in self._advancing:
             # The store lets an owner claim again, because a process may come back; not while it is at it.
@@ -91,7 +97,7 @@ class RunAdvancing:
             run = await self._runs.claim(
                 before.run_id, owner=self._parts.owner, lease_seconds=self._parts.lease_seconds
             )
-            return await self._claimed(before, run, _unfailing(on_event), root_run_id, migrate)
+            return await self._claimed(before, run, _unfailing(on_event), within, migrate)
         finally:
             self._advancing.discard(before.run_id)
 
@@ -101,23 +107,27 @@ class RunAdvancing:
             self._leases[run_id].look()
 
     async def _claimed(
-        self, before: Run, run: Run, on_event: OnRunEvent, root_run_id: str, migrate: LoadedWorkflow | None
+        self, before: Run, run: Run, on_event: OnRunEvent, within: tuple[str, ...], migrate: LoadedWorkflow | None
     ) -> RunOutcome:
         if run.status is RunStatus.COMPLETED:
-            return RunOutcome(run, await self.state(run), None)
+            return RunOutcome(run, await self.threads.state(run), None)
         if before.status is RunStatus.RUNNING and before.cancel_requested_at is not None:
             # Its process died before it heard of it.
-            return await self._ended(run, RunCancelled(run.run_id, before.cancel_requested_by or ""))
-        stored = StoredOrder.from_json(await self._runs.spec(run.run_id))
-        if migrate is not None:
-            stored = await self._migrated(before, run, stored, migrate)
-        resumed = before.started_at is not None
+            return await self._ended(run, RunCancelled(run.run_id, before.cancel_requested_by or ""), None)
         lease: HeldLease | None = None
         try:
             async with self._lease(run) as lease:
-                state = await self._execute(run, stored, on_event, root_run_id, resumed=resumed)
+                stored = StoredOrder.from_json(await self._runs.spec(run.run_id))
+                if migrate is not None:
+                    stored = await self._migrated(run, stored, migrate)
+                state = await self._execute(run, stored, on_event, within, resumed=before.started_at is not None)
         except asyncio.CancelledError:
-            await asyncio.shield(self._release(run, RunStatus.INTERRUPTED, RunInterrupted(run.run_id), lease))
+            left = self._release(run, RunStatus.INTERRUPTED, str(RunInterrupted(run.run_id)), lease)
+            await asyncio.shield(left)
+            raise
+        except MigrationRefused:
+            status = RunStatus.INTERRUPTED if before.status is RunStatus.RUNNING else before.status
+            await self._release(run, status, before.error, lease)
             raise
         except (LeaseHeld, RunInterrupted):
             raise  # it is not ours any more, so there is nothing of it to write
@@ -125,7 +135,130 @@ class RunAdvancing:
             return await self._ended(run, error, lease)
         except BaseException as error:
             # A fault of ours or of the machine: leave the run resumable, and let it be seen.
-            await asyncio.shield(self._release(run, RunStatus.FAILED, error, lease))
+            await asyncio.shield(self._release(run, RunStatus.FAILED, str(error), lease))
             raise
-        ended = await self._release(run, RunStatus.COMPLETED, None, lease)
-        return RunOutcome(ended, state, None)
+        return RunOutcome(await self._release(run, RunStatus.COMPLETED, None, lease), state, None)
+
+    async def _execute(
+        self, run: Run, stored: StoredOrder, on_event: OnRunEvent, within: tuple[str, ...], *, resumed: bool
+    ) -> JsonObject:
+        if not within:
+            await self._parts.sweep()
+        context = self._context(run, stored, on_event, within, resumed=resumed)
+        await context.services.start_task(task_of_run(run, parent_id=stored.parent_task_id))
+        spec = stored.loaded.spec
+        usd = _usd(spec)
+        if usd is not None:
+            await self._parts.limits_for(context.run).cap_run(usd)
+        thread = self.threads.of(run, stored.loaded)
+        if stored.fork is not None:
+            await self._begin_fork(run, stored, context)
+        inputs = cast("JsonObject", await self._runs.inputs(run.run_id))
+        try:
+            state = await thread.run(context, inputs, active_seconds=run.active_seconds)
+        except HarnessError as error:
+            if spec.on_error is not None and status_after(error) is RunStatus.FAILED:
+                await self._tell_of(error, run, stored.loaded, context)
+            raise
+        await self._parts.on_ended(run, spec, state)
+        return state
+
+    def _context(
+        self, run: Run, stored: StoredOrder, on_event: OnRunEvent, within: tuple[str, ...], *, resumed: bool
+    ) -> RunContext:
+        identity = stored.identity(run, within=within, resumed=resumed)
+        children = StepRuns(
+            self._runs,
+            run,
+            stored,
+            identity,
+            on_event,
+            advance=lambda child, hear: self.advance(child, hear, within=(run.run_id, *within)),
+            clock=self._parts.clock,
+        )
+        return RunContext(identity, self._parts.services_for(identity, on_event, children))
+
+    async def _tell_of(self, error: HarnessError, run: Run, loaded: LoadedWorkflow, context: RunContext) -> None:
+        """Run the node that is for failures; what it fails with stands below what it was to tell of."""
+        try:
+            await run_failure_node(loaded, context, await self.threads.of(run, loaded).channel_values(), error)
+        except HarnessError as second:
+            error.add_note(f"{_ON_ERROR}{second}")
+
+    async def _migrated(self, run: Run, stored: StoredOrder, new: LoadedWorkflow) -> StoredOrder:
+        """Let the run go on with another version of its workflow, from now on.
+
+        Raises:
+            MigrationRefused: it would not be the run it was.
+        """
+        from harness.engines.migration import check_migration  # imports langgraph
+
+        old, after = stored.loaded, stored.under(new)
+        if old.digest == new.digest:
+            return stored
+        await check_migration(old, new, self.threads.of(run, old), self.threads.of(run, new))
+        await self._runs.replace_spec(run.run_id, owner=self._parts.owner, spec=after.to_json())
+        if old.spec.limits.usd != new.spec.limits.usd:
+            identity = after.identity(run, resumed=True)
+            await self._parts.limits_for(identity).replace_cap_of_run(_usd(new.spec))
+        return after
+
+    async def _begin_fork(self, run: Run, stored: StoredOrder, context: RunContext) -> None:
+        from harness.engines.history import begin_fork  # imports langgraph
+
+        assert stored.fork is not None
+        assert run.forked_from is not None
+        origin = await self._runs.run(run.forked_from)
+        thread, beside = self.threads.of(run, stored.loaded), self.threads.of(origin, stored.loaded)
+        await begin_fork(thread, beside, stored.fork, context)
+
+    @asynccontextmanager
+    async def _lease(self, run: Run) -> AsyncGenerator[HeldLease]:
+        parts = self._parts
+        async with renewed_lease(self._runs, run.run_id, owner=parts.owner, lease_seconds=parts.lease_seconds) as lease:
+            self._leases[run.run_id] = lease
+            try:
+                yield lease
+            finally:
+                del self._leases[run.run_id]
+
+    async def _ended(self, run: Run, error: HarnessError, lease: HeldLease | None) -> RunOutcome:
+        told = [note for note in getattr(error, "__notes__", ()) if note.startswith(_ON_ERROR)]
+        ended = await self._release(run, status_after(error), "\n".join([str(error), *told]), lease)
+        return RunOutcome(ended, await self.threads.state(run), error)
+
+    async def _release(self, run: Run, status: RunStatus, error: str | None, lease: HeldLease | None) -> Run:
+        return await self._runs.release(
+            run.run_id,
+            owner=self._parts.owner,
+            status=status,
+            error=error,
+            active_seconds=lease.uncounted_seconds() if lease else 0.0,
+        )
+
+
+def status_after(error: HarnessError) -> RunStatus:
+    """What a run is after it stopped with an error; all but a completed one can be resumed.
+
+    It waits for whoever can answer a question or raise a budget. A limit that the run or a node of it has by its own
+    workflow is a failure like any other: it is the workflow, and not the week, that must change.
+    """
+    if isinstance(error, RunCancelled):
+        return RunStatus.CANCELLED
+    if isinstance(error, WaitsForPerson) or (isinstance(error, BudgetExceeded) and not is_own_limit(error)):
+        return RunStatus.WAITING
+    return RunStatus.FAILED
+
+
+def _usd(spec: WorkflowSpec) -> Decimal | None:
+    return None if spec.limits.usd is None else Decimal(str(spec.limits.usd))
+
+
+def _unfailing(on_event: OnRunEvent) -> OnRunEvent:
+    """A listener's fault is not the run's: a closed terminal stops nothing."""
+
+    def hear(event: RunEvent) -> None:
+        with suppress(Exception):
+            on_event(event)
+
+    return hear

@@ -75,9 +75,7 @@ class HeldLease:
 
 
 @asynccontextmanager
-async def renewed_lease(
-    runs: RunStore, run_id: str, *, owner: str, lease_seconds: float
-) -> AsyncGenerator[HeldLease]:
+async def renewed_lease(runs: RunStore, run_id: str, *, owner: str, lease_seconds: float) -> AsyncGenerator[HeldLease]:
     """Renew the lease within its length; the body is cancelled when somebody else took the run or wants it stopped.
 
     Raises:

@@ -113,8 +113,8 @@ class StoredOrder:
         """The same under another workflow."""
         return replace(self, loaded=loaded)
 
-    def identity(self, run: Run, *, root_run_id: str, resumed: bool) -> RunIdentity:
-        """Which run it is, for its nodes."""
+    def identity(self, run: Run, *, within: tuple[str, ...] = (), resumed: bool) -> RunIdentity:
+        """Which run it is, for its nodes; `within`: the runs that it is a step of, the innermost first."""
         return RunIdentity(
             run_id=run.run_id,
             workflow=run.workflow,
@@ -125,7 +125,8 @@ class StoredOrder:
             working_folder=self.working_folder,
             project_folder=Path(run.project),
             resumed=resumed,
-            root_run_id=root_run_id,
+            root_run_id=within[-1] if within else run.run_id,
+            within=within,
         )
 
 

@@ -8,17 +8,21 @@ from harness.engines.run_store import Run
 from harness.ledger.tasks import Task
 
 
-def task_of_run(run: Run) -> Task:
-    """The piece of business that a run is, before anybody said how it ended."""
+def task_of_run(run: Run, *, parent_id: str | None = None) -> Task:
+    """The piece of business that a run is, before anybody said how it ended.
+
+    Args:
+        parent_id: the task that it is a part of, for a run that is a step of another.
+    """
     return Task(
         task_id=run.task_id,
         organisation=run.organisation,
         person=run.person,
         kind=run.workflow,
-        key="",
+        key=run.parent_path or "",
         run_id=run.run_id,
         workflow=run.workflow,
-        parent_id=None,
+        parent_id=parent_id,
         started_at=run.started_at or run.created_at,
     )
 

@@ -19,21 +19,42 @@ def bytes_on_wire(max_result_bytes: int) -> int:
     return _WIRE_FACTOR * max_result_bytes + _WIRE_SLACK_BYTES
 
 
+def result_too_long(size: int, max_result_bytes: int) -> str:
+    """Words for a result that is longer than allowed."""
+    return (
+        f"its answer is {size:,} bytes long, and max_result_bytes allows {max_result_bytes:,}: "
+        "ask it for less, or allow more where the server is registered"
+    )
+
+
 @dataclass(slots=True)
 class Answer:
     """What is known of one answer beside what the protocol says.
 
     Args:
         allowed_bytes: on the wire.
+        max_result_bytes: of the result, where it is one of a call.
         bytes_too_many: how long it was, where that was more than allowed; it was thrown away.
         http_status: of the response, over HTTP.
         lost: why none came, in words: no connection, or one that broke.
     """
 
     allowed_bytes: int
+    max_result_bytes: int | None = None
     bytes_too_many: int | None = None
     http_status: int | None = None
     lost: str | None = None
+
+    @classmethod
+    def to_call(cls, max_result_bytes: int) -> "Answer":
+        """The answer to a call of a tool."""
+        return cls(bytes_on_wire(max_result_bytes), max_result_bytes)
+
+    def too_long(self, size: int) -> str:
+        """Words for an answer of this many bytes."""
+        if self.max_result_bytes is None:
+            return f"its list of tools is {size:,} bytes long, and {self.allowed_bytes:,} are allowed"
+        return result_too_long(size, self.max_result_bytes)
 
 
 current_answer: ContextVar[Answer | None] = ContextVar("current_answer", default=None)

@@ -7,7 +7,7 @@ asking the server is `mcp_session.py`'s. Nothing of MCP's library is needed to r
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import cast
@@ -148,15 +148,31 @@ def _keyword_for_readers(key: str, value: Json) -> Json:
     return _for_readers(value)
 
 
-def _unseen_texts(schema: Json, *, within_names: bool = False) -> Iterable[str]:
+def _unseen_texts(schema: Json) -> Iterator[str]:
     """Every key and text of a schema that `shown_schema` leaves as it is."""
-    if isinstance(schema, str):
-        yield schema
-    elif isinstance(schema, list):
+    if isinstance(schema, list):
         for each in schema:
             yield from _unseen_texts(each)
     elif isinstance(schema, dict):
         for key, value in schema.items():
             yield key
-            if within_names or not (key in _FOR_READERS and isinstance(value, str)):
-                yield from _unseen_texts(value, within_names=not within_names and key in _NAMED)
+            if key in _NAMED and isinstance(value, dict):
+                yield from value
+                yield from _unseen_texts(list(value.values()))
+            elif key in _VALUES:
+                yield from _texts(value)
+            elif not (key in _FOR_READERS and isinstance(value, str)):
+                yield from _unseen_texts(value)
+    else:
+        yield from _texts(schema)
+
+
+def _texts(value: Json) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        yield from value
+        yield from _texts(list(value.values()))
+    elif isinstance(value, list):
+        for each in value:
+            yield from _texts(each)

@@ -12,10 +12,11 @@ from mcp_types import (
 )
 
 from harness.exceptions import StateRefused, ToolFailed
+from harness.integrations.mcp_answers import result_too_long
+from harness.integrations.mcp_failures import MAX_WORDS
 from harness.integrations.mcp_listing import shown_text
 from harness.json_values import Json, JsonObject, canonical_json, plain_json
 
-MAX_WORDS = 2_000
 _MAX_MIME = 100
 
 
@@ -35,16 +36,8 @@ def plain_answer(tool: str, result: CallToolResult, *, max_result_bytes: int) ->
     except (StateRefused, ValueError, RecursionError) as error:
         raise ToolFailed(tool, f"what it answered is no JSON: {shown_text(str(error), MAX_WORDS)}") from error
     if size > max_result_bytes:
-        raise ToolFailed(tool, too_long(size, max_result_bytes))
+        raise ToolFailed(tool, result_too_long(size, max_result_bytes))
     return value
-
-
-def too_long(size: int, max_result_bytes: int) -> str:
-    """Words for an answer that is longer than allowed."""
-    return (
-        f"its answer is {size:,} bytes long, and max_result_bytes allows {max_result_bytes:,}: "
-        "ask it for less, or allow more where the server is registered"
-    )
 
 
 def _value(result: CallToolResult) -> object:

@@ -16,7 +16,6 @@ from typing import Any, TypeVar, cast
 from mcp.client.session import ClientSession, IncomingMessage
 from mcp.shared.exceptions import MCPError
 from mcp_types import (
-    CONNECTION_CLOSED,
     UNSUPPORTED_PROTOCOL_VERSION,
     CallToolResult,
     Implementation,
@@ -27,9 +26,10 @@ from pydantic import ValidationError
 
 from harness.exceptions import ToolFailed
 from harness.integrations.mcp_answers import Answer, WireNotes, bytes_on_wire, current_answer
+from harness.integrations.mcp_failures import SessionFailures, connection_closed, session_forgotten
 from harness.integrations.mcp_http import http_streams
-from harness.integrations.mcp_listing import ListedTool, WrittenTool, excerpt, listed_tools, shown_text
-from harness.integrations.mcp_results import MAX_WORDS, plain_answer, too_long
+from harness.integrations.mcp_listing import ListedTool, WrittenTool, listed_tools
+from harness.integrations.mcp_results import plain_answer
 from harness.integrations.mcp_stdio import inherited_environment, process_streams
 from harness.json_values import Json, JsonObject
 from harness.tools.environment_values import value_in
@@ -45,13 +45,6 @@ MAX_PAGES = 100
 _PROBE_SECONDS = 10.0
 _CLOSE_SECONDS = 10.0
 _LISTING_SECONDS = 30.0
-_TRANSIENT = frozenset({408, 429, 500, 502, 503, 504})
-_NOT_FOUND = 404
-_REFUSALS = 400
-# How the library says these: by words alone.
-_CLOSED = "Connection closed"
-_SESSION_GONE = "Session terminated"
-_BARE_STATUS = "Server returned an error response"
 
 # The library logs what servers sent, unescaped, and without a handler such lines go to the terminal. A host that
 # wants them still gets them through its own handlers. `client` is what the library calls one of its loggers.
@@ -71,8 +64,8 @@ class McpSession:
     def __init__(self, server: str, spec: McpServerSpec, redactor: Redactor) -> None:
         self._server = server
         self._spec = spec
-        self._redactor = redactor
         self._notes = WireNotes()
+        self._failures = SessionFailures(server, spec, self._notes, redactor.text)
         self._over = asyncio.Event()
         self._ready: asyncio.Future[ClientSession] = asyncio.get_running_loop().create_future()
         self._owner: asyncio.Task[None] | None = None
@@ -100,8 +93,9 @@ class McpSession:
             return
         timed_out = not owner.done()
         await self.close()
-        reason = f"it did not answer within {seconds:g} s" if timed_out else self._why_not_opened(owner)
-        raise self._failed(self._server, f"{reason}{self._also_seen()}", retryable=True)
+        if timed_out or owner.cancelled():
+            raise self._failures.too_late(self._server, seconds)
+        raise self._failures.not_opened(_first_of(owner.exception()), self._opening)
 
     async def listed(self) -> dict[str, ListedTool]:
         """The server's tools by name, asked for now.
@@ -112,7 +106,7 @@ class McpSession:
         self.tools_changed = False
         seconds = min(_LISTING_SECONDS, self._spec.timeout_seconds)
         try:
-            return listed_tools(await self._asked(self._server, self._pages, seconds, MAX_LISTING_BYTES))
+            return listed_tools(await self._asked(self._server, self._pages, seconds, Answer(MAX_LISTING_BYTES)))
         except BaseException:
             self.tools_changed = True
             raise
@@ -131,13 +125,13 @@ class McpSession:
             return await session.call_tool(tool, dict(arguments), meta=meta, allow_input_required=True)
 
         limit = self._spec.max_result_bytes
-        result = await self._asked(name, ask, self._spec.timeout_seconds, bytes_on_wire(limit))
+        result = await self._asked(name, ask, self._spec.timeout_seconds, Answer.to_call(limit))
         if not isinstance(result, CallToolResult):
             raise ToolFailed(name, "it wants to ask the user or a model first, which a tool here cannot")
         try:
             return plain_answer(name, result, max_result_bytes=limit)
         except ToolFailed as failed:
-            raise self._failed(name, failed.reason) from None
+            raise self._failures.failed(name, failed.reason) from None
 
     async def close(self) -> None:
         """End the session, and the server where it is a process of ours; idempotent."""
@@ -210,10 +204,9 @@ class McpSession:
         raise ToolFailed(self._server, f"its list of tools has no end after {MAX_PAGES} pages")
 
     async def _asked(
-        self, name: str, ask: Callable[[ClientSession], Awaitable[_Result]], seconds: float, allowed_bytes: int
+        self, name: str, ask: Callable[[ClientSession], Awaitable[_Result]], seconds: float, answer: Answer
     ) -> _Result:
         """What the server answers to one request, or in our words why it does not."""
-        answer = Answer(allowed_bytes)
         token = current_answer.set(answer)
         try:
             async with asyncio.timeout(seconds):
@@ -224,81 +217,27 @@ class McpSession:
             raise
         except TimeoutError as error:
             self.tools_changed = True
-            reason = f"it did not answer within {seconds:g} s{self._also_seen()}"
-            raise self._failed(name, reason, retryable=True) from error
+            raise self._failures.too_late(name, seconds) from error
         except MCPError as error:
-            raise await self._refused(name, error, answer) from error
+            await self._came_back(error, answer)
+            raise self._failures.refused(name, error, answer) from error
         except ValidationError as error:
-            first = error.errors(include_url=False, include_input=False)[0]
-            place = ".".join(map(str, first["loc"]))
-            raise self._failed(name, f"what it answered is outside the protocol: {place}: {first['msg']}") from error
+            raise self._failures.outside_protocol(name, error) from error
         except RuntimeError as error:
-            # The library's word for a result that does not fit the tool's own output schema.
-            reason = str(error).partition("\n")[0]
-            raise self._failed(name, f"what it answered is not what it promises: {reason}") from error
+            raise self._failures.broken_promise(name, error) from error
         finally:
             current_answer.reset(token)
 
-    async def _refused(self, name: str, error: MCPError, answer: Answer) -> ToolFailed:
-        """Why a request came back as an error: of the wire, because the server is gone, or by its own word."""
-        if answer.bytes_too_many is not None:
-            return self._failed(name, too_long(answer.bytes_too_many, self._spec.max_result_bytes))
-        self.tools_changed = True
-        if answer.lost is not None:
-            return self._failed(name, f"its server gave no answer: {answer.lost}", retryable=True)
-        if error.code == CONNECTION_CLOSED and error.message == _CLOSED:
-            await self._ending()
-            reason = f"its server went away during the call: {self._notes.ended or 'the connection closed'}"
-            return self._failed(name, f"{reason}{self._also_seen()}", retryable=True)
-        if answer.http_status is not None:
-            return self._refused_over_http(name, error, answer.http_status)
-        return self._failed(name, _refusal(error))
-
-    def _refused_over_http(self, name: str, error: MCPError, status: int) -> ToolFailed:
-        if status == _NOT_FOUND and error.message == _SESSION_GONE:
+    async def _came_back(self, error: MCPError, answer: Answer) -> None:
+        """Draw from an error what it means for the session."""
+        self.tools_changed = self.tools_changed or answer.bytes_too_many is None
+        if session_forgotten(error, answer):
             self._over.set()
-            return self._failed(name, "its server does not know the session any more", retryable=True)
-        if status >= _REFUSALS and error.message == _BARE_STATUS:
-            return self._failed(name, f"its server answered HTTP {status}", retryable=status in _TRANSIENT)
-        if error.code == CONNECTION_CLOSED:
-            return self._failed(name, f"its server's answer broke off: {error.message}", retryable=True)
-        return self._failed(name, _refusal(error))
-
-    async def _ending(self) -> None:
-        """Let a session whose connection closed come to its end, so that what is known of it is complete."""
-        self._over.set()
-        if self._owner is not None:
-            await asyncio.wait({self._owner}, timeout=_CLOSE_SECONDS)
-
-    def _why_not_opened(self, owner: asyncio.Task[None]) -> str:
-        error = None if owner.cancelled() else _first_of(owner.exception())
-        opening = self._opening
-        if opening.lost is not None:
-            return opening.lost
-        if isinstance(error, OSError) and self._spec.command is not None:
-            return f"its command {self._spec.command!r} cannot be started: {error.strerror or error}"
-        if self._notes.ended is not None:
-            return f"it ended before it answered: {self._notes.ended}"
-        if isinstance(error, MCPError) and opening.http_status is not None and opening.http_status >= _REFUSALS:
-            return f"it answered HTTP {opening.http_status}"
-        return f"it does not speak the protocol: {error}"
-
-    def _also_seen(self) -> str:
-        """What else was seen of the server, for whoever looks for the cause."""
-        seen = ""
-        if self._notes.unreadable is not None:
-            seen += f"; on stdout it wrote what is no message of the protocol: {excerpt(self._notes.unreadable)}"
-        last = self._notes.last_words.decode("utf-8", "replace").strip()
-        if last:
-            seen += f"; its last words on stderr: {excerpt(last[-300:], characters=300)}"
-        return seen
-
-    def _failed(self, name: str, reason: str, *, retryable: bool = False) -> ToolFailed:
-        return ToolFailed(name, shown_text(self._redactor.text(reason), MAX_WORDS), retryable=retryable)
-
-
-def _refusal(error: MCPError) -> str:
-    return f"its server refused the call ({error.code}): {error.message}"
+        elif connection_closed(error):
+            self._over.set()
+            if self._owner is not None:
+                # Its end tells why.
+                await asyncio.wait({self._owner}, timeout=_CLOSE_SECONDS)
 
 
 def _first_of(error: BaseException | None) -> BaseException | None:

@@ -85,7 +85,9 @@ async def process_streams(
         try:
             await _leave(process)
         finally:
-            _end_group(process)
+            # Without waiting first: whatever happens from here on, nothing of it stays.
+            _signal_group(process, signal.SIGKILL)
+            await _has_ended(process, GRACE_SECONDS)
             for reader in readers:
                 reader.cancel()
             await asyncio.gather(*readers, return_exceptions=True)
@@ -191,9 +193,6 @@ class _ProcessOutput:
         except ValidationError:
             return self._cannot_be_read(line)
         if isinstance(message, JSONRPCResponse | JSONRPCError) and message.id is not None:
-            answer = self._waiting.get(message.id)
-            if answer is not None and len(line) > answer.allowed_bytes:
-                return self._too_long(message.id, len(line))
             self._waiting.pop(message.id, None)
         self._unreadable_lines = 0
         return message
@@ -233,17 +232,12 @@ async def _keep_last_words(stderr: asyncio.StreamReader, notes: WireNotes) -> No
 
 
 async def _leave(process: asyncio.subprocess.Process) -> None:
-    """Let a server end by itself, then tell it to."""
+    """Let a server end by itself, then tell it and what it started to."""
     assert process.stdin is not None
     process.stdin.close()
     if not await _has_ended(process, GRACE_SECONDS):
         _signal_group(process, signal.SIGTERM)
         await _has_ended(process, GRACE_SECONDS)
-
-
-def _end_group(process: asyncio.subprocess.Process) -> None:
-    """Kill what is left of a server and of what it started."""
-    _signal_group(process, signal.SIGKILL)
 
 
 def _signal_group(process: asyncio.subprocess.Process, number: signal.Signals) -> None:

@@ -32,6 +32,7 @@ class CallContext:
         path: the place within the run: the node, its visit where it is not the first, the item where there are
             several, e.g. `classify:2[3]`; with `ordinal` it names the question.
         ordinal: the how-manieth question at that place.
+        within: the runs that the call's run is a step of, the innermost first; it counts against their limits too.
     """
 
     organisation: str
@@ -44,6 +45,7 @@ class CallContext:
     run_id: str | None = None
     workflow: str | None = None
     node: str | None = None
+    within: tuple[str, ...] = ()
 
     @property
     def call_id(self) -> str:
@@ -57,9 +59,9 @@ class CallContext:
 
 
 def place_of_call(call_id: str) -> tuple[str, int, int]:
-    """The node, visit (from 1) and item (from 0) that a run's `call_id` names."""
+    """The node, visit (from 1) and item (from 0) that a run's `call_id` names, whatever part of the node asked."""
     path = call_id.partition("/")[2].rpartition("#")[0]
-    place, _, item = path.partition("[")
+    place, _, item = path.partition("/")[0].partition("[")
     node, _, visit = place.partition(":")
     return node, int(visit or 1), int(item.rstrip("]") or 0)
 
@@ -99,7 +101,8 @@ class Send:
             (ScopeKind.ROLE, who.role),
             (ScopeKind.MODEL, self.model),
         ]
-        return [(kind, name) for kind, name in named if name is not None]
+        above = [(ScopeKind.RUN, run_id) for run_id in who.within]
+        return [*((kind, name) for kind, name in named if name is not None), *above]
 
 
 @dataclass(frozen=True, slots=True)

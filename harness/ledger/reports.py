@@ -89,10 +89,10 @@ class CostReports(Protocol):
         ...
 
     def run_costs(self, organisation: str, run_id: str, *, kind: str | None = None) -> CostLine:
-        """Costs of one run.
+        """Costs of one run, those of the runs that are its steps included.
 
         `completed` and `failed` count its tasks of `kind`; None counts those that are part of the run, or the run
-        itself where it has no parts.
+        itself where it has no parts. A run that is a step is one part, whatever it is made of itself.
         """
         ...
 

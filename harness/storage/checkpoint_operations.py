@@ -129,7 +129,10 @@ def put_checkpoint(scope: PayloadScope, new: NewCheckpoint, at: str) -> Operatio
     channels = _channels(new, inherited or {})
     if channels is None:
         return None
-    fresh = [payload for kept in new.changed.values() if kept is not None for payload in kept.payloads()]
+    # What the parent points to is there: of a long list that grew, most parts.
+    known = frozenset(referenced(inherited)) if inherited else frozenset[str]()
+    values = [payload for kept in new.changed.values() if kept is not None for payload in kept.payloads()]
+    fresh = [payload for payload in values if payload.payload_id not in known]
     if new.metadata_payload is not None:
         fresh.append(new.metadata_payload)
     yield from insert_payloads(scope, fresh, at)

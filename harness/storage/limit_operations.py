@@ -10,6 +10,7 @@ from harness.budgets.periods import PeriodSpan, period_at
 from harness.ledger.tasks import Task
 from harness.storage.money_rows import (
     LIMIT_COLUMNS,
+    RUN_AND_ITS_STEPS,
     TASK_COLUMNS,
     limit_values,
     send_from_json,
@@ -111,6 +112,8 @@ def _spent_so_far(limit: Limit, span: PeriodSpan) -> Generator[Statement, Sequen
 
 def _of_scope(limit: Limit) -> tuple[str, Mapping[str, object]]:
     """The condition that an entry counts against a limit, with its parameters."""
+    if limit.scope_kind is ScopeKind.RUN:
+        return f"run_id IN ({RUN_AND_ITS_STEPS})", {"run_id": limit.scope_id}
     if limit.scope_kind is not ScopeKind.NODE:
         return f"{_SCOPE_COLUMN[limit.scope_kind]} = :scope_id", {"scope_id": limit.scope_id}
     # A call's id is its place, `#` and a number; only the number is taken off, because a path may have a `#` too.

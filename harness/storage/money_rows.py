@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -14,6 +15,12 @@ from harness.models.prices import nano_usd, usd
 from harness.models.usage import Usage
 
 LIMIT_COLUMNS = "limit_id, organisation, scope_kind, scope_id, unit, amount, period, zone, made_by, made_at, reason"
+# A run and those that are its steps, and theirs: a step's task is a part of one of its parent's.
+RUN_AND_ITS_STEPS = (
+    "WITH RECURSIVE tree(run_id) AS (SELECT CAST(:run_id AS TEXT) UNION SELECT part.run_id FROM tree "
+    "JOIN tasks whole ON whole.run_id = tree.run_id JOIN tasks part ON part.parent_id = whole.task_id "
+    "WHERE part.organisation = :organisation AND part.run_id IS NOT NULL) SELECT run_id FROM tree"
+)
 TASK_COLUMNS = (
     "task_id, organisation, person, kind, key, run_id, workflow, parent_id, started_at, "
     "success, evidence, value_nano_usd, ended_at"
@@ -110,7 +117,7 @@ def send_to_json(send: Send) -> str:
     context = send.context
     return json.dumps(
         {
-            "context": {name: getattr(context, name) for name in (*_CONTEXT, "path", "ordinal")},
+            "context": {name: getattr(context, name) for name in (*_CONTEXT, "path", "ordinal", "within")},
             "request_digest": send.request_digest,
             "model": send.model,
             "endpoint": send.endpoint,
@@ -127,10 +134,11 @@ def send_to_json(send: Send) -> str:
 def send_from_json(send_id: str, text: str) -> Send:
     """The send that `send_to_json` wrote."""
     kept: dict[str, Any] = json.loads(text)
+    context = CallContext(**kept["context"])
     tokens = kept["input_bound"] + kept["output_bound"]
     return Send(
         send_id=send_id,
-        context=CallContext(**kept["context"]),
+        context=replace(context, within=tuple(context.within)),
         request_digest=kept["request_digest"],
         model=kept["model"],
         endpoint=kept["endpoint"],

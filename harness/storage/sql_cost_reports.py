@@ -9,7 +9,7 @@ from sqlalchemy import Engine
 from harness.ledger.reports import CostLine, Entry, GroupBy, SettledSend
 from harness.models.prices import usd
 from harness.storage.driver_sessions import DriverSession, Statement
-from harness.storage.money_rows import read_time, stored_time
+from harness.storage.money_rows import RUN_AND_ITS_STEPS, read_time, stored_time
 
 # What an expired send was charged stays an estimate until its late answer corrects it.
 _ESTIMATED = (
@@ -21,13 +21,19 @@ _ERROR = "CASE WHEN e.kind = 'expire' AND a.send_id IS NULL THEN 'HoldExpired' E
 _CLOSED = "kind IN ('settle', 'expire', 'adjust')"
 _TOKENS = "COALESCE(SUM(calls), 0), COALESCE(SUM(input_tokens), 0), COALESCE(SUM(output_tokens), 0)"
 _SUMS = f"{_TOKENS}, COALESCE(SUM(nano_usd), 0), COALESCE(SUM(estimated_nano_usd), 0)"
-# Entries with their task and the one at its root, which is itself where it is part of none.
+# Each task with itself and all that it is a part of; `whole_id` of the last of them is its root.
+_PARTS = (
+    "parts(task_id, whole_id, up_id) AS (SELECT task_id, task_id, parent_id FROM tasks "
+    "WHERE organisation = :organisation UNION SELECT parts.task_id, whole.task_id, whole.parent_id FROM parts "
+    "JOIN tasks whole ON whole.task_id = parts.up_id WHERE whole.organisation = :organisation), "
+    "roots AS (SELECT task_id, whole_id FROM parts p WHERE NOT EXISTS (SELECT 1 FROM tasks up "
+    "WHERE up.task_id = p.up_id AND up.organisation = :organisation))"
+)
+# Entries with the task at the root of theirs, which is itself where it is part of none.
 _CHARGED = (
     f"SELECT e.*, {_ESTIMATED} AS estimated_nano_usd, COALESCE(r.task_id, e.task_id) AS root_id, "
-    "COALESCE(t.kind, '-') AS own_kind, COALESCE(r.kind, t.kind, '-') AS root_kind, "
-    "CASE WHEN r.task_id IS NULL THEN t.success ELSE r.success END AS root_success FROM entries e "
-    "LEFT JOIN tasks t ON t.task_id = e.task_id AND t.organisation = e.organisation "
-    "LEFT JOIN tasks r ON r.task_id = t.parent_id AND r.organisation = t.organisation "
+    "r.success AS root_success FROM entries e "
+    "LEFT JOIN roots ON roots.task_id = e.task_id LEFT JOIN tasks r ON r.task_id = roots.whole_id "
     f"WHERE e.organisation = :organisation AND e.{_CLOSED} AND e.at >= :since"
 )
 _GROUP_COLUMN = {
@@ -52,6 +58,11 @@ _ENDED = (
     "COALESCE(SUM(CASE WHEN success = 1 THEN 1 ELSE 0 END), 0), "
     "COALESCE(SUM(CASE WHEN success = 0 THEN 1 ELSE 0 END), 0)"
 )
+# The tasks that count for a run: its own, and those of the runs that are its steps, but not what these are made of.
+_OF_THE_RUN = (
+    "WHERE organisation = :organisation AND (run_id = :run_id OR parent_id IN "
+    "(SELECT whole.task_id FROM tasks whole WHERE whole.run_id = :run_id AND whole.organisation = :organisation))"
+)
 _BEGINNING = ""
 
 
@@ -70,12 +81,11 @@ class SqlCostReports:
 
     def run_costs(self, organisation: str, run_id: str, *, kind: str | None = None) -> CostLine:
         """See the port."""
-        of_kind = "AND kind = :kind " if kind else ""
-        of_run = "WHERE organisation = :organisation AND run_id = :run_id "
+        of_runs = f"WHERE organisation = :organisation AND run_id IN ({RUN_AND_ITS_STEPS})"
         rows = self._read(
-            f"WITH charged AS (SELECT e.*, {_ESTIMATED} AS estimated_nano_usd FROM entries e {of_run} AND {_CLOSED}), "
-            f"sums AS (SELECT {_SUMS} FROM charged), "
-            f"ended AS (SELECT {_ENDED} FROM tasks {of_run}{of_kind}) SELECT * FROM sums, ended",
+            f"WITH charged AS (SELECT e.*, {_ESTIMATED} AS estimated_nano_usd FROM entries e {of_runs} AND {_CLOSED}), "
+            f"sums AS (SELECT {_SUMS} FROM charged), ended AS (SELECT {_ENDED} FROM tasks "
+            f"{f'{of_runs} AND kind = :kind' if kind else _OF_THE_RUN}) SELECT * FROM sums, ended",
             {"organisation": organisation, "run_id": run_id, **({"kind": kind} if kind else {})},
         )
         *sums, parts, parts_good, parts_bad, good, bad = rows[0]
@@ -113,18 +123,19 @@ class SqlCostReports:
 def _costs_by_column(column: str) -> str:
     """Groups of entries; their tasks are those at the root, so that a run with parts counts once."""
     return (
-        f"WITH charged AS ({_CHARGED}) SELECT COALESCE({column}, '-'), {_SUMS}, "
+        f"WITH RECURSIVE {_PARTS}, charged AS ({_CHARGED}) SELECT COALESCE({column}, '-'), {_SUMS}, "
         "COUNT(DISTINCT CASE WHEN root_success = 1 THEN root_id END), "
         "COUNT(DISTINCT CASE WHEN root_success = 0 THEN root_id END) FROM charged c GROUP BY 1"
     )
 
 
 def _costs_by_kind() -> str:
-    """A root task's cost holds its parts'; a part's is its own. Tasks that cost nothing are counted too."""
+    """A task's cost holds that of its parts, once a kind. Tasks that cost nothing are counted too."""
     return (
-        f"WITH charged AS ({_CHARGED}), "
-        "by_kind AS (SELECT root_kind AS task_kind, c.* FROM charged c "
-        "UNION ALL SELECT own_kind, c.* FROM charged c WHERE own_kind <> root_kind), "
+        f"WITH RECURSIVE {_PARTS}, charged AS ({_CHARGED}), "
+        "kinds_of AS (SELECT DISTINCT p.task_id, whole.kind FROM parts p JOIN tasks whole ON whole.task_id = p.whole_id), "
+        "by_kind AS (SELECT COALESCE(k.kind, '-') AS task_kind, c.* FROM charged c "
+        "LEFT JOIN kinds_of k ON k.task_id = c.task_id), "
         "ended AS (SELECT kind, SUM(CASE WHEN success = 1 THEN 1 ELSE 0 END) AS good, "
         "SUM(CASE WHEN success = 0 THEN 1 ELSE 0 END) AS bad FROM tasks WHERE organisation = :organisation "
         "AND (started_at >= :since OR task_id IN (SELECT task_id FROM charged UNION SELECT root_id FROM charged)) "

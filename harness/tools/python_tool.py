@@ -16,7 +16,8 @@ from typing import Any, NotRequired, TypeVar, get_type_hints
 
 from pydantic import ConfigDict, TypeAdapter, with_config
 from pydantic.errors import PydanticUserError
-from typing_extensions import TypedDict
+from pydantic.json_schema import GenerateJsonSchema
+from typing_extensions import TypedDict, override
 
 from harness.exceptions import CallableRefused, SpecificationInvalid, ToolArgumentsRefused, ToolError, ToolFailed
 from harness.json_values import Json, JsonObject
@@ -152,6 +153,14 @@ class PythonTool:
             return self._function(**given)
 
 
+class _WithoutTitles(GenerateJsonSchema):
+    """A parameter's name says what pydantic would repeat in a title."""
+
+    @override
+    def field_title_should_be_set(self, schema: Any) -> bool:
+        return False
+
+
 def parameters_schema(name: str, function: Callable[..., Any], context_type: type) -> JsonObject:
     """The JSON Schema of a function's arguments, without those that are not the caller's to give.
 
@@ -169,7 +178,7 @@ def parameters_schema(name: str, function: Callable[..., Any], context_type: typ
             hint = hints.get(parameter.name, Any)
             fields[parameter.name] = hint if parameter.default is inspect.Parameter.empty else NotRequired[hint]
         shape: Any = with_config(ConfigDict(extra="forbid"))(TypedDict("Arguments", fields))  # pyright: ignore[reportArgumentType, reportGeneralTypeIssues]
-        schema: JsonObject = TypeAdapter(shape).json_schema()
+        schema: JsonObject = TypeAdapter(shape).json_schema(schema_generator=_WithoutTitles)
     except (PydanticUserError, NameError, TypeError, ValueError) as error:
         reason = str(error).partition("\n")[0]
         raise SpecificationInvalid([f"tool {name!r}: its parameters have no JSON Schema: {reason}"]) from error

@@ -190,3 +190,14 @@ RunEvent = (
     | ChildRunStarted
 )
 OnRunEvent = Callable[[RunEvent], None]
+
+
+@dataclass(frozen=True, slots=True)
+class EventsDropped:
+    """A reader was so slow that this many events were not kept for it; parts of answers went first."""
+
+    count: int
+
+
+# What a reader of a run's stream gets.
+StreamedEvent = RunEvent | EventsDropped

@@ -72,17 +72,7 @@ class LoadedWorkflow:
         The specification is written out with its defaults, so that a later version with other defaults runs it
         as it was.
         """
-        return {**self._own_json(), "workflows": {name: each._own_json() for name, each in self.workflows.items()}}
-
-    def _own_json(self) -> JsonObject:
-        return {
-            "format": FORMAT,
-            "name": self.name,
-            "text": self.text,
-            "files": cast("Json", dict(self.files)),
-            "digest": self.digest,
-            "spec": self.spec.model_dump(mode="json", by_alias=True),
-        }
+        return {**_own_json(self), "workflows": {name: _own_json(each) for name, each in self.workflows.items()}}
 
     @classmethod
     def from_json(cls, value: Mapping[str, object]) -> "LoadedWorkflow":
@@ -107,6 +97,17 @@ class LoadedWorkflow:
             )
         except (KeyError, AttributeError, ValidationError) as error:
             raise SpecificationInvalid([f"stored workflow: cannot be read: {error}"]) from error
+
+
+def _own_json(loaded: LoadedWorkflow) -> JsonObject:
+    return {
+        "format": FORMAT,
+        "name": loaded.name,
+        "text": loaded.text,
+        "files": cast("Json", dict(loaded.files)),
+        "digest": loaded.digest,
+        "spec": loaded.spec.model_dump(mode="json", by_alias=True),
+    }
 
 
 def load_workflow(path: Path, workflows: Mapping[str, Path] | None = None) -> LoadedWorkflow:

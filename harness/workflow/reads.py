@@ -35,8 +35,11 @@ def _of_kind(
     node: ModelNode | AgentNode | PlanNode | ToolNode | CodeNode | HumanNode | RecallNode | RememberNode | WorkflowNode,
 ) -> Iterator[str]:
     match node:
-        case ModelNode() | AgentNode() | PlanNode():
+        case ModelNode() | AgentNode():
             yield from _of_templates(loaded, (node.prompt, node.system))
+        case PlanNode():
+            yield from _of_templates(loaded, (node.prompt, node.system))
+            yield from node.passes
         case HumanNode():
             yield from _of_templates(loaded, (node.question,))
             yield from node.shows

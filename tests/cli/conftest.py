@@ -33,6 +33,7 @@ models:
     capabilities: [json_schema]
     price: {input_usd_per_million: 1, output_usd_per_million: 2, source: made up, checked: 2026-11-24}
 """
+PROMPTS = ("write", "ask")
 REPLIES = "replies: [{text: Hello, usage: {input: 10, output: 5}}]\n"
 
 
@@ -47,7 +48,7 @@ class Cli:
 
     def write(self, **files: str) -> None:
         for name, text in files.items():
-            ending = "md" if name == "write" else "yaml"
+            ending = "md" if name in PROMPTS else "yaml"
             (self.folder / f"{name}.{ending}").write_text(text, encoding="utf-8")
 
     def start(self, *words: str, **environment: str) -> subprocess.Popen:

@@ -107,3 +107,30 @@ def test_config_path_says_where_settings_are_read(greet):
     project, user = greet("config", "path", "--json").lines
     assert project == {"file": "project", "path": str(greet.folder / "harness.yaml"), "exists": True}
     assert user["exists"] is False
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "kind"),
+    [
+        (["rnu"], 2, "UsageError"),
+        (["run"], 2, "MissingParameter"),
+        (["run", "greeet"], 2, "NameUnknown"),
+        (["run", "greet", "--input", "guest"], 2, "BadParameter"),
+        (["run", "greet", "--nope"], 2, "NoSuchOption"),
+        (["show", "zzzz"], 2, "NameUnknown"),
+        (["resume", "zzzz"], 2, "NameUnknown"),
+    ],
+)
+def test_what_goes_wrong_before_a_run_begins_is_json_for_programs_too(greet, words, code, kind):
+    said = greet("--json", *words)
+    assert said.code == code
+    assert (said.object["event"], said.object["error_class"], said.object["exit_code"]) == ("error", kind, code)
+    assert greet(*words).out == ""
+
+
+def test_a_specification_that_is_not_valid_is_json_with_every_problem(greet):
+    greet.write(workflow="workflow: greet\nnodes: {a: {kind: modl}}\nstart: a\n")
+    said = greet("run", "greet", "--json")
+    assert said.code == 3
+    assert "workflow.yaml:2:" in said.object["error"]
+    assert "workflow.yaml:2:" in said.err

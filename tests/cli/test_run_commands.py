@@ -261,3 +261,61 @@ def test_hidden_characters_of_an_answer_are_shown(greet):
     said = greet("run", "greet")
     assert said.code == 0
     assert "greeting: a\\u202eb\\u001b[31mc" in said.out
+
+
+def test_words_are_printed_as_they_come_and_the_result_stays_alone_on_stdout(greet):
+    said = greet("run", "greet", "--stream")
+    assert said.code == 0
+    assert "write:\nHello\n" in said.err
+    assert "write:" not in said.out
+    assert "greeting: Hello" in said.out
+    events = greet("run", "greet", "--stream", "--json").lines
+    assert "".join(event["text"] for event in events if event["event"] == "words") == "Hello"
+    assert not any(event["event"] == "words" for event in greet("run", "greet", "--json").lines)
+
+
+def failed(greet):
+    greet.write(replies="replies: [{error: {status: 503, message: too busy}}]\n")
+    run_id = greet("run", "greet", "--json").lines[-1]["run_id"]
+    greet.write(replies=REPLIES)
+    return run_id
+
+
+def test_a_run_whose_workflow_changed_goes_on_with_the_old_one_and_says_what_changed(greet):
+    run_id = failed(greet)
+    greet.write(
+        write="Greet {{ guest }} rudely.", workflow=WORKFLOW.replace("max_output_tokens: 20", "max_output_tokens: 30")
+    )
+    said = greet("resume", run_id, "--json")
+    assert said.code == 0
+    (changed,) = [event for event in said.lines if event["event"] == "workflow_changed"]
+    assert changed["migrated"] is False
+    assert changed["difference"] == ["node 'write' changed: max_output_tokens", "file 'write.md' changed"]
+    (hold,) = [line for line in greet("show", run_id, "--entries", "--json").lines if line["kind"] == "hold"][-1:]
+    assert hold["output_tokens"] == 20
+    assert "workflow_changed" not in [event["event"] for event in greet("run", "greet", "--json").lines]
+
+
+def test_a_run_goes_on_with_the_new_workflow_where_that_is_asked_for(greet):
+    run_id = failed(greet)
+    greet.write(workflow=WORKFLOW.replace("max_output_tokens: 20", "max_output_tokens: 30"))
+    said = greet("resume", run_id)
+    assert "--migrate" in said.err
+    run_id = failed(greet)
+    greet.write(workflow=WORKFLOW.replace("max_output_tokens: 20", "max_output_tokens: 40"))
+    said = greet("resume", run_id, "--migrate")
+    assert said.code == 0, said.err
+    assert "with the workflow as it is now" in said.err
+    (hold,) = [line for line in greet("show", run_id, "--entries", "--json").lines if line["kind"] == "hold"][-1:]
+    assert hold["output_tokens"] == 40
+
+
+def test_a_workflow_that_is_not_valid_or_not_the_same_is_not_migrated_to(greet):
+    run_id = failed(greet)
+    greet.write(workflow=WORKFLOW.replace("output: greeting", "output: greting"))
+    assert greet("resume", run_id, "--migrate").code == 3
+    greet.write(workflow=WORKFLOW.replace("workflow: greet", "workflow: other"))
+    assert greet("resume", run_id, "--migrate").code == 3
+    assert greet("resume", "--migrate").code == 2
+    assert greet("show", run_id, "--json").object["status"] == "failed"
+    assert greet("resume", run_id).code == 0

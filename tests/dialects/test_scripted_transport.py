@@ -7,7 +7,7 @@ from harness.dialects.openai_chat import OpenAIChat
 from harness.dialects.scripted_transport import SCRIPTED_BASE_URL, ScriptedTransport
 from harness.exceptions import QuotaSpent, RateLimited, RequestRefused, SpecificationInvalid
 from harness.models.catalogue import Endpoint, Model
-from harness.models.messages import Message, ModelRequest, ReplyEnd, StopReason, ToolResultPart, system, user
+from harness.models.messages import Message, ModelRequest, ReplyEnd, StopReason, ToolResultPart, assistant, system, user
 
 CHAT = OpenAIChat()
 ENDPOINT = Endpoint(scripted_replies="replies.yaml")
@@ -36,6 +36,18 @@ def ask(transport, *messages, **more):
     return CHAT.decode(response, "scripted")
 
 
+def streamed(transport, *messages):
+    async def whole():
+        async with transport.stream(request_for(*messages, stream=True)) as answer:
+            decoder = CHAT.stream_decoder("scripted", answer.headers)
+            events = [event async for chunk in answer.chunks() for event in decoder.feed(chunk)]
+            return events + decoder.end()
+
+    last = asyncio.run(whole())[-1]
+    assert isinstance(last, ReplyEnd)
+    return last.reply
+
+
 def test_the_reply_whose_words_are_in_the_question_goes_before_the_one_for_all(scripted):
     transport = scripted('replies:\n- text: other\n- when: "invoice 17"\n  text: paid\n')
     assert ask(transport, system("s"), user("what of invoice 17?")).text == "paid"
@@ -58,6 +70,30 @@ def test_a_tool_call_and_the_answer_to_its_result(scripted):
     assert (call.name, json.loads(call.arguments), reply.stop) == ("look_up", {"n": 17}, StopReason.TOOL)
     result = Message(role="tool", parts=(ToolResultPart(call_id=call.call_id, text="it is paid"),))
     assert ask(transport, user("look"), reply.message, result).text == "done"
+
+
+def test_several_tools_are_asked_for_at_once_each_under_an_id_of_its_own(scripted):
+    calls = '[{name: f, arguments: {a: 1}}, {name: f, arguments: {a: 1}}, {name: g, arguments: "{no JSON"}]'
+    transport = scripted(f"replies:\n- tool_calls: {calls}\n")
+    reply = ask(transport, user("go"))
+    assert [(call.name, call.arguments) for call in reply.message.parts] == [
+        ("f", '{"a": 1}'),
+        ("f", '{"a": 1}'),
+        ("g", "{no JSON"),
+    ]
+    assert len({call.call_id for call in reply.message.parts}) == 3
+    assert reply.stop is StopReason.TOOL
+    assert streamed(transport, user("go")).message == reply.message
+
+
+def test_the_course_of_a_conversation_is_told_by_its_turns_and_by_what_it_is_about(scripted):
+    transport = scripted(
+        "replies:\n- turn: 1\n  text: second\n- text: first\n- turn: 1\n  about: ada\n  text: second, to ada\n"
+    )
+    assert ask(transport, user("who?")).text == "first"
+    assert ask(transport, user("who?"), assistant("I"), user("you?")).text == "second"
+    assert ask(transport, user("who is ada?"), assistant("I"), user("you?")).text == "second, to ada"
+    assert ask(transport, user("who?"), assistant("I"), user("ada?")).text == "second"
 
 
 def test_usage_is_as_written_or_bytes_by_four(scripted):
@@ -98,16 +134,9 @@ def test_what_nothing_answers_is_refused_with_the_file_and_the_question(scripted
 def test_a_stream_has_the_same_reply(scripted):
     transport = scripted('replies:\n- text: "größer als vier Bytes ✓"\n  tool_call: {name: f, arguments: {a: 1}}\n')
 
-    async def streamed():
-        async with transport.stream(request_for(user("a"), stream=True)) as answer:
-            decoder = CHAT.stream_decoder("scripted", answer.headers)
-            events = [event async for chunk in answer.chunks() for event in decoder.feed(chunk)]
-            return events + decoder.end()
-
-    last = asyncio.run(streamed())[-1]
-    assert isinstance(last, ReplyEnd)
-    assert last.reply.message == ask(transport, user("a")).message
-    assert last.reply.usage.known
+    reply = streamed(transport, user("a"))
+    assert reply.message == ask(transport, user("a")).message
+    assert reply.usage.known
 
 
 @pytest.mark.parametrize(
@@ -115,6 +144,8 @@ def test_a_stream_has_the_same_reply(scripted):
     [
         ("replies:\n- txt: a\n", r"replies\.yaml:2:3: replies\[0\]\.txt: unknown key; did you mean 'text'"),
         ("replies:\n- when: a\n", r"replies\.yaml:2:3: .*text, json, tool_call or error"),
+        ("replies:\n- tool_call: {name: f}\n  tool_calls: [{name: g}]\n", r"replies\.yaml:2:3: .*not both"),
+        ("replies:\n- tool_calls: []\n", r"replies\.yaml:2:3: .*text, json, tool_call or error"),
         ("replies:\n- text: a\n  json: 1\n", r"replies\.yaml:2:3: .*not both"),
         ("replies:\n- text: a\n  error: {status: 500}\n", r"replies\.yaml:2:3: .*no text"),
         (

@@ -106,7 +106,7 @@ def test_a_process_does_not_advance_a_run_twice_at_once(scripted):
 
 def test_two_processes_have_two_names_though_host_and_number_be_the_same(scripted):
     one, other = scripted.opened(), scripted.opened()
-    assert one.engine._owner != other.engine._owner
+    assert one._ambient.owner != other._ambient.owner
     for each in (one, other):
         each.databases.close()
 

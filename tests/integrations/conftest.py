@@ -1,10 +1,8 @@
 """Real servers, as programs; after each test none of them is left."""
 
-import time
-
 import pytest
 
-from tests.integrations.mcp_house import HERE, House, processes_with, served
+from tests.integrations.mcp_house import HERE, House, served
 
 pytest.importorskip("mcp", reason="the extra `mcp` is not installed")
 
@@ -13,10 +11,16 @@ pytest.importorskip("mcp", reason="the extra `mcp` is not installed")
 def house(tmp_path):
     made = House(tmp_path)
     yield made
-    deadline = time.monotonic() + 5
-    while (left := processes_with(made.mark)) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    assert left == []
+    assert made.left_behind() == []
+
+
+@pytest.fixture
+def impatient(monkeypatch):
+    """Servers that do not end by themselves are told to sooner."""
+    # Late, because it needs the extra.
+    from harness.integrations import mcp_stdio
+
+    monkeypatch.setattr(mcp_stdio, "GRACE_SECONDS", 0.3)
 
 
 @pytest.fixture(scope="session")

@@ -7,6 +7,7 @@ import threading
 
 import uvicorn
 from mcp.server.mcpserver import Context, Image, MCPServer
+from pydantic import BaseModel
 
 server = MCPServer("official", log_level="ERROR")
 
@@ -36,6 +37,18 @@ def big(size: int) -> str:
     return "x" * size
 
 
+class Colour(BaseModel):
+    """What a person would be asked for."""
+
+    colour: str
+
+
+@server.tool()
+async def asks(context: Context) -> str:
+    """Asks the user for a colour."""
+    return str(await context.elicit("Which colour?", Colour))
+
+
 @server.tool()
 def fails() -> str:
     """Fails with words."""
@@ -47,7 +60,8 @@ def serve_over_http() -> None:
     app = server.streamable_http_app(json_response="json" in sys.argv)
     uvicorn_server = uvicorn.Server(uvicorn.Config(app, log_level="critical", lifespan="on"))
     threading.Thread(target=leave_when_input_closes, daemon=True).start()
-    print(listening.getsockname()[1], flush=True)
+    sys.stdout.write(f"{listening.getsockname()[1]}\n")
+    sys.stdout.flush()
     uvicorn_server.run(sockets=[listening])
 
 

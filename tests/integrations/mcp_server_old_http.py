@@ -1,4 +1,7 @@
-"""A server of the protocol 2025-11-25 over HTTP, by hand, with sessions. It prints its port, and ends with its stdin."""
+"""A server of the protocol 2025-11-25 over HTTP, by hand, with sessions. It prints its port, and ends with its stdin.
+
+Arguments: the port, where it has to be a certain one.
+"""
 
 import json
 import os
@@ -44,6 +47,8 @@ class Handler(BaseHTTPRequestHandler):
         words = message["params"]["arguments"]["text"]
         if words == "forget":
             SESSIONS.clear()
+        if words == "encoding":
+            words = str(self.headers.get("accept-encoding"))
         if words == "ended":
             words = str(len(ENDED))
         if words == "fail":
@@ -73,7 +78,11 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("content-type", kind)
         self.send_header("transfer-encoding", "chunked")
         self.end_headers()
-        said = {"jsonrpc": "2.0", "id": message["id"], "result": {"content": [{"type": "text", "text": "x" * 10_000_000}]}}
+        said = {
+            "jsonrpc": "2.0",
+            "id": message["id"],
+            "result": {"content": [{"type": "text", "text": "x" * 10_000_000}]},
+        }
         body = before + json.dumps(said).encode() + after
         for begins in range(0, len(body), 100_000):
             piece = body[begins : begins + 100_000]
@@ -111,8 +120,8 @@ def leave_when_input_closes():
     os._exit(0)
 
 
-server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+server = ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1]) if len(sys.argv) > 1 else 0), Handler)
 threading.Thread(target=leave_when_input_closes, daemon=True).start()
-print(server.server_address[1], flush=True)
+sys.stdout.write(f"{server.server_address[1]}\n")
 sys.stdout.flush()
 server.serve_forever()

@@ -4,6 +4,7 @@ import asyncio
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -97,14 +98,17 @@ def test_names_that_nothing_carries_are_said_with_those_that_are_near(house):
     house.old().run(scenario)
 
 
+def environment_of(pid):
+    return Path(f"/proc/{pid}/environ").read_text(encoding="utf-8")
+
+
 def test_secrets_come_from_the_environment_and_other_variables_stay_at_home(house):
     house.environment["HARNESS_OTHER"] = "other"
 
     async def scenario(_):
         await house.call("shop.echo", text="hello")
         (pid,) = house.written("starts")
-        with open(f"/proc/{pid}/environ", encoding="utf-8") as file:
-            return dict(each.partition("=")[::2] for each in file.read().split("\0") if each)
+        return dict(each.partition("=")[::2] for each in environment_of(pid).split("\0") if each)
 
     given = house.old().run(scenario)
     assert given["SHOP_KEY"] == "s3cr3t-key-of-the-shop"
@@ -127,7 +131,7 @@ def test_a_variable_that_is_not_set_is_named(house):
 
 def test_a_tool_that_nobody_approved_is_off(house):
     async def scenario(toolbox):
-        with pytest.raises(ToolChanged, match="it was never approved.*harness tools approve shop.echo"):
+        with pytest.raises(ToolChanged, match=r"it was never approved.*harness tools approve shop\.echo"):
             await toolbox.tool("shop.echo")
         assert await toolbox.tools("shop") == []
         (reviewed,) = await toolbox.review("shop")
@@ -177,7 +181,7 @@ def test_a_schema_that_changes_turns_the_tool_off_and_says_where(house):
         await toolbox.approve(await toolbox.review("shop"), person="ada")
 
     async def second(toolbox):
-        with pytest.raises(ToolChanged, match="input schema changed at 'properties.files' from nothing to .*string"):
+        with pytest.raises(ToolChanged, match=r"input schema changed at 'properties\.files' from nothing to .*string"):
             await toolbox.tool("shop.echo")
 
     house.old(pin="approve").run(first)
@@ -242,7 +246,7 @@ def test_a_review_shows_what_is_gone(house):
 # --- the end of a server
 
 
-def test_a_server_that_ignores_its_end_is_killed_with_what_it_started(house):
+def test_a_server_that_ignores_its_end_is_killed_with_what_it_started(house, impatient):
     async def scenario(_):
         await house.call("shop.echo", text="hello")
         return len(processes_with(house.mark))
@@ -284,14 +288,14 @@ house.old().run(scenario)
 
 
 def test_without_the_extra_it_is_said_what_to_install(house):
-    program = f"""
+    program = """
 import asyncio, sys
 sys.modules["mcp"] = None
 from pathlib import Path
 from harness.exceptions import ConfigurationInvalid
 from harness.integrations.mcp_toolbox import McpToolbox
 from harness.tools.mcp_server_spec import McpServerSpec
-toolbox = McpToolbox({{"shop": McpServerSpec(url="http://127.0.0.1:9/")}}, None, environment={{}}, folder=Path("."),
+toolbox = McpToolbox({"shop": McpServerSpec(url="http://127.0.0.1:9/")}, None, environment={}, folder=Path("."),
                      person="ada", monotonic=lambda: 0.0)
 try:
     asyncio.run(toolbox.tool("shop.echo"))
@@ -299,6 +303,7 @@ except ConfigurationInvalid as error:
     print(error)
 assert "httpx2" not in sys.modules
 """
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=HERE.parents[1])
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, cwd=HERE.parents[1])
     assert "install portable-harness[mcp]" in done.stdout, done.stderr
     assert done.stdout.startswith("mcp_servers.shop='http://127.0.0.1:9/' (from harness.yaml)")

@@ -33,6 +33,8 @@ nodes = st.from_regex(r"[A-Za-z][\w.-]{0,8}", fullmatch=True)
         ("classify:2", ("classify", 2, 0)),
         ("classify:12[345]", ("classify", 12, 345)),
         ("step.one-a", ("step.one-a", 1, 0)),
+        ("work[2]/1.read", ("work", 1, 2)),
+        ("work:2[3]/1.read/fallback", ("work", 2, 3)),
     ],
 )
 def test_a_call_id_names_node_visit_and_item(path, place):

@@ -139,6 +139,59 @@ def test_an_unchanged_channel_is_stored_once_and_growth_is_linear(saver, engine,
     assert stored < 101_000
 
 
+class Growing(TypedDict):
+    lines: Annotated[list[str], operator.add]
+    notes: Annotated[dict[str, str], operator.or_]
+    history: list[str]
+
+
+def _growing_graph(saver, steps):
+    def work(state):
+        line = f"{len(state['lines'])}:" + "é" * 1000
+        return {"lines": [line], "notes": {line[:9]: line}, "history": [*state["history"], line]}
+
+    graph = StateGraph(Growing)
+    graph.add_node("work", work)
+    graph.add_edge(START, "work")
+    graph.add_conditional_edges("work", lambda state: "work" if len(state["lines"]) < steps else END, ["work", END])
+    return graph.compile(checkpointer=saver)
+
+
+def test_lists_and_mappings_that_grow_at_their_end_grow_the_database_in_line(saver, engine, writer, clock):
+    config: Any = {"configurable": {"thread_id": "run-1"}, "recursion_limit": 200}
+    start: Any = {"lines": [], "notes": {}, "history": []}
+    result = _growing_graph(saver, 120).invoke(start, config)
+    fresh = SqlCheckpointSaver(writer, organisation="acme", person="ada", clock=clock)
+
+    assert fresh.get_tuple(config).checkpoint["channel_values"] == result
+    history = [each.values for each in _growing_graph(fresh, 120).get_state_history(config)]
+    assert [values.get("lines", []) for values in history] == [result["lines"][:n] for n in [*range(120, -1, -1), 0]]
+    with engine.connect() as connection:
+        stored = connection.execute(text("SELECT sum(length(content)) FROM payloads")).scalar()
+    assert stored < 120 * 4 * 4_000  # stored whole it would be 120 * 119 / 2 * 3_000: twelve times that
+
+
+def test_a_long_value_is_copied_and_pruned_with_all_its_parts(saver, engine):
+    config: Any = {"configurable": {"thread_id": "run-1"}, "recursion_limit": 200}
+    start: Any = {"lines": [], "notes": {}, "history": []}
+    result = _growing_graph(saver, 60).invoke(start, config)
+    newest = saver.get_tuple(config)
+    saver.put_writes(newest.config, [("history", result["history"])], "pending")
+    saver.copy_thread("run-1", "run-2")
+    saver.prune(["run-1"])
+    kept = saver.get_tuple(config)
+    saver.delete_thread("run-1")
+    copy = saver.get_tuple({"configurable": {"thread_id": "run-2"}})
+    saver.prune(["run-2"])
+    pruned_copy = saver.get_tuple({"configurable": {"thread_id": "run-2"}})
+
+    for found in (kept, copy, pruned_copy):
+        assert found.checkpoint["channel_values"] == result
+        assert found.pending_writes == [("pending", "history", result["history"])]
+    saver.delete_thread("run-2")
+    assert _count(engine, "payloads") == 0
+
+
 def test_a_checkpoint_whose_parent_is_gone_is_stored_whole(saver):
     parent: Any = {"configurable": {**_THREAD["configurable"], "checkpoint_id": "gone"}}
 

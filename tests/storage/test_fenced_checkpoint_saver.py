@@ -72,10 +72,9 @@ def test_a_run_that_is_not_there_is_nobodys(saver):
         asyncio.run(_put(saver, "gone"))
 
 
+# A writing transaction of SQLite is alone in any case.
+@pytest.mark.parametrize("runs_url", ["postgresql"], indirect=True)
 def test_a_write_of_the_owner_holds_off_a_claim_until_it_is_committed(store, saver, engine, writer, runs_url, clock):
-    if engine.dialect.name == "sqlite":
-        pytest.skip("a writing transaction of SQLite is alone in any case")
-
     async def drive(other):
         run_id = await a_held_run(store)
         clock.advance(31)  # its lease is over, and it has not heard of that

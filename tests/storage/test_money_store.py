@@ -108,6 +108,7 @@ def test_every_kind_of_scope_is_held(money, kind):
         ScopeKind.WORKFLOW: "audit",
         ScopeKind.TASK: "task-1",
         ScopeKind.RUN: "run-1",
+        ScopeKind.NODE: "run-1/place of s1",
         ScopeKind.ROLE: "classifier",
         ScopeKind.MODEL: "small",
     }
@@ -281,6 +282,25 @@ def test_a_replaced_limit_goes_on_where_the_old_one_was(money):
         money.hold(a_send("s3", nano=1))
     money.set_limit(a_limit(1000, limit_id="day", period=Period.DAY))
     assert money.used() == {"new": (40, 100), "day": (40, 100)}
+
+
+def test_a_limit_on_a_node_counts_the_questions_of_its_own_place_alone(money):
+    places = ["help", "help", "help[1]", "help/step#1", "help#1", "helper"]
+    for number, path in enumerate(places):
+        send = a_send(f"s{number}", path=path, ordinal=10 + number)
+        money.hold(send)
+        if number != 1:
+            money.settle(send, an_answer(30))
+    other = a_send("other", path="help", run_id="run-10")
+    money.hold(other)
+    money.settle(other, an_answer(30))
+
+    money.set_limit(a_limit(230, kind=ScopeKind.NODE, name="run-1/help", period=Period.NONE, limit_id="node"))
+    assert money.used()["node"] == (30, 100)
+    money.hold(a_send("fits", path="help", ordinal=30))
+    money.hold(a_send("elsewhere", path="help[2]"))
+    with pytest.raises(BudgetExceeded, match="node:run-1/help"):
+        money.hold(a_send("too much", path="help", ordinal=31))
 
 
 def test_a_late_answer_corrects_a_limit_that_was_set_after_the_expiry(money):

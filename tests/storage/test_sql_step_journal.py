@@ -183,12 +183,11 @@ def test_who_lost_the_run_writes_nothing(store, journal_of, clock):
     asyncio.run(drive())
 
 
+# A writing transaction of SQLite is alone in any case.
+@pytest.mark.parametrize("runs_url", ["postgresql"], indirect=True)
 def test_a_write_of_the_owner_holds_off_a_claim_until_it_is_committed(
     store, journal_of, runs_url, engine, writer, clock
 ):
-    if engine.dialect.name == "sqlite":
-        pytest.skip("a writing transaction of SQLite is alone in any case")
-
     async def drive(other):
         run_id = await a_held_run(store)
         journal = journal_of(run_id)

@@ -78,17 +78,15 @@ def _check_fallback_value(spec: WorkflowSpec, name: str, node: WorkNode, problem
         missing = [key for key in node.output if not isinstance(value, dict) or key not in value]
         if missing:
             problems.add(path, f"stands for a result with several outputs: a mapping that has {', '.join(missing)} too")
-    elif node.output is not None and node.for_each is None:
-        check_output_type(spec, node.output, (type_of(value), "null"), path, "is what answers instead", problems)
+    elif node.output is not None and node.for_each is None and value is not None:
+        check_output_type(spec, node.output, (type_of(value),), path, "is what answers instead", problems)
 
 
 def _never_cached(node: WorkNode, registry: Registry) -> str | None:
-    """Why a node's results may not be taken from an earlier run, where that is known."""
+    """Why a node's results may not be taken from an earlier run, where that is known; tool and human nodes say it."""
     match node:
         case RememberNode():
             return "what is remembered must be written each time"
-        case ToolNode():
-            tools = (node.tool,)
         case AgentNode():
             tools = node.tools
         case PlanNode():

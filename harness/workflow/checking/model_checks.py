@@ -28,20 +28,26 @@ def check_role(
 
 def check_model(loaded: LoadedWorkflow, name: str, node: ModelNode, is_bound: IsBound, problems: Problems) -> None:
     """Note what is wrong with a model node."""
-    path = ("nodes", name)
-    check_role(loaded, name, node.role, (*path, "role"), is_bound, problems)
+    check_role(loaded, name, node.role, ("nodes", name, "role"), is_bound, problems)
     check_prompts(loaded, name, node, problems)
-    schema: JsonObject | None = None
+    schema = check_answer(loaded, name, node, problems)
+    _check_examples(loaded, node, schema, problems)
+
+
+def check_answer(
+    loaded: LoadedWorkflow, name: str, node: ModelNode | AgentNode, problems: Problems
+) -> JsonObject | None:
+    """The schema of a node's answers, where it has a usable one; noted where it is none, or fits no output."""
     try:
         schema = output_schema(loaded, name, node)
     except SpecificationInvalid as invalid:
         problems.add_lines(invalid.problems)
-    else:
-        if node.for_each is None:
-            said = ("string",) if schema is None else schema_types(schema)
-            why = "an answer without `schema` is text" if schema is None else "the schema's answer does not fit"
-            check_output_type(loaded.spec, node.output, said, (*path, "output"), why, problems)
-    _check_examples(loaded, node, schema, problems)
+        return None
+    if node.for_each is None:
+        said = ("string",) if schema is None else schema_types(schema)
+        why = "an answer without `schema` is text" if schema is None else "the schema's answer does not fit"
+        check_output_type(loaded.spec, node.output, said, ("nodes", name, "output"), why, problems)
+    return schema
 
 
 def _check_examples(loaded: LoadedWorkflow, node: ModelNode, schema: JsonObject | None, problems: Problems) -> None:

@@ -9,7 +9,10 @@ from dataclasses import dataclass
 from typing import cast
 
 from harness.json_values import Json, JsonObject, canonical_json
+from harness.models.catalogue import Capability
+from harness.routing.decision import Decision
 from harness.workflow.answers import Accepted, Rejected, read_answer
+from harness.workflow.node_kinds import ToolStyle
 from harness.workflow.nodes.agent_tool_names import ANSWER
 from harness.workflow.nodes.agent_tools import ShownTool
 
@@ -28,6 +31,14 @@ class Action:
 
     shown: str
     arguments: str
+
+
+def style_for(style: ToolStyle, decision: Decision) -> ToolStyle:
+    """How those who may answer are asked: natively where all of them are known to have tool calls of their own."""
+    if style is not ToolStyle.AUTO:
+        return style
+    native = all(Capability.TOOLS in target.model.capabilities for target in decision.targets)
+    return ToolStyle.NATIVE if native else ToolStyle.JSON
 
 
 def action_schema(

@@ -116,9 +116,13 @@ class AgentCalls:
         async def one(_place: int, each: _Meant) -> None:
             made[each.number] = await self._made(each)
 
-        in_order = any(each.tool.in_order for each in meant)
         try:
-            await over_items(meant, one, max_concurrency=1 if in_order else _AT_ONCE)
+            if any(each.tool.in_order for each in meant):
+                # One that waits for a person holds up those after it: the model meant them to come later.
+                for place, each in enumerate(meant):
+                    await one(place, each)
+            else:
+                await over_items(meant, one, max_concurrency=_AT_ONCE)
         except Exception:
             await self.note_failures(ordinal, made)
             raise

@@ -11,11 +11,11 @@ from harness.exceptions import AnswerInvalid, ContextTooLong, HarnessError, Limi
 from harness.json_values import Json, JsonObject
 from harness.ledger.entries import CallContext
 from harness.model_call import Answer, OnEvent
-from harness.models.catalogue import Capability
 from harness.models.messages import StreamEvent, TextDelta
 from harness.workflow.answers import Accepted, Rejected
 from harness.workflow.events import CallAnswered, Words
-from harness.workflow.node_kinds import AgentNode, ToolStyle
+from harness.workflow.node_kinds import AgentNode
+from harness.workflow.nodes.agent_actions import style_for
 from harness.workflow.nodes.agent_calls import AgentCalls, Outcome
 from harness.workflow.nodes.agent_record import Asked, LoopRecord
 from harness.workflow.nodes.agent_repetition import ASKED_BEFORE, Repetition, repetition
@@ -78,7 +78,10 @@ class AgentLoop:
     async def run(self) -> Json:
         """The final answer; see `AgentNodeRunner.run` for what is raised."""
         node = self._node
-        tools = await self._record.tools(node.tools, lambda: shown_tools(self._services.toolbox, node.tools))
+        cached = node.cache is not None
+        tools = await self._record.tools(
+            node.tools, lambda: shown_tools(self._services.toolbox, node.tools, cached=cached)
+        )
         self._conversation = Conversation(node, self._prompt, tools, self._answer_schema)
         self._calls = AgentCalls(
             self._caller, self._record, self._visit, tools, most_characters=node.max_result_characters
@@ -105,15 +108,9 @@ class AgentLoop:
     async def _put(self, *, last: bool) -> Asked:
         """Say how the next question is put, to whoever is bound now."""
         decision = await self._services.model_call.route(self._context)
-        models = [target.model for target in decision.targets]
-        style = self._node.style
-        if style is ToolStyle.AUTO:
-            has_tools = all(Capability.TOOLS in model.capabilities for model in models)
-            style = ToolStyle.NATIVE if has_tools else ToolStyle.JSON
-        room = min(model.context_tokens for model in models) - self._node.max_output_tokens
-        put = self._conversation.fitted(
-            self._turns, Put(style, self._shortened), last=last, characters=room * _CHARACTERS_A_TOKEN
-        )
+        put = Put(style_for(self._node.style, decision), self._shortened)
+        room = min(target.model.context_tokens for target in decision.targets) - self._node.max_output_tokens
+        put = self._conversation.fitted(self._turns, put, last=last, characters=room * _CHARACTERS_A_TOKEN)
         return await self._record.ask(len(self._turns), put)
 
     async def _answered(self, asked: Asked, *, last: bool) -> tuple[Asked, Answer]:
@@ -127,12 +124,14 @@ class AgentLoop:
                     resumed=self._visit.run.resumed,
                     on_event=self._listener(),
                 )
-            except ContextTooLong:
+            except HarnessError as error:
+                await self._record.unanswered(asked, type(error).__name__)
                 shorter = self._conversation.shorter(self._turns, asked.put)
-                if shorter is None:
+                if shorter is None or not isinstance(error, ContextTooLong):
                     raise
                 asked = await self._record.ask(asked.step, shorter)
                 continue
+            await self._record.answered(asked)
             self._shortened = asked.put.shortened
             self._services.on_event(_told(self._visit.node, answer))
             return asked, answer

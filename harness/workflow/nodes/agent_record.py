@@ -5,7 +5,7 @@ shown them, how each step was put to it, and the failures it was told. All of it
 happens, so that neither another binding nor a changed tool makes a question that was answered into another one.
 """
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -16,6 +16,7 @@ from harness.workflow.nodes.agent_transcript import Put
 from harness.workflow.nodes.step_journal import RecordedStep, StepJournal, StepStatus
 
 _KIND = "agent"
+_QUESTION = "question"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +42,13 @@ class LoopRecord:
     def __init__(self, journal: StepJournal, path: str, recorded: Sequence[RecordedStep]) -> None:
         self._journal = journal
         self._path = path
-        done = [each for each in recorded if each.status is StepStatus.DONE]
-        self._results = {(each.path, each.digest): each.result for each in done}
-        questions = f"{path}/ask#"
-        self._asked = [_asked(each.result) for each in done if each.path.startswith(questions)]
+        self._results = {(each.path, each.digest): each.result for each in recorded if each.status is StepStatus.DONE}
+        self._asked: dict[int, Asked] = {}
+        self._status: dict[int, StepStatus] = {}
+        for each in recorded:
+            if each.path.startswith(f"{path}/ask#"):
+                asked = _asked(each)
+                self._asked[asked.ordinal], self._status[asked.ordinal] = asked, each.status
 
     @classmethod
     async def read(cls, journal: StepJournal, path: str) -> "LoopRecord":
@@ -65,17 +69,29 @@ class LoopRecord:
         return tools
 
     def asked(self, step: int) -> Asked | None:
-        """The last question that was put at a step."""
-        return next((each for each in reversed(self._asked) if each.step == step), None)
+        """The last question that was put at a step; None where it is known that it has no answer."""
+        last = self._last(step)
+        return None if last is None or self._status[last.ordinal] is StepStatus.FAILED else last
 
     async def ask(self, step: int, put: Put) -> Asked:
-        """Note a question that is put next; no other has its ordinal."""
-        ordinal = 1 + max((each.ordinal for each in self._asked), default=-1)
-        asked = Asked(step, ordinal, put)
-        said: JsonObject = {"step": step, "ordinal": ordinal, "style": put.style.value, "shortened": put.shortened}
-        await self._keep(f"{self._path}/ask#{ordinal}", digest_of(step), said)
-        self._asked.append(asked)
-        return asked
+        """Note a question that is put next; one that failed and is put again as it was has its ordinal again."""
+        last = self._last(step)
+        if last is None or self._status[last.ordinal] is not StepStatus.FAILED or last.put != put:
+            last = Asked(step, 1 + max(self._asked, default=-1), put)
+        await self._journal.begin(self._place(last), _kind(last), digest_of(_kind(last)))
+        self._asked[last.ordinal], self._status[last.ordinal] = last, StepStatus.BEGUN
+        return last
+
+    async def answered(self, asked: Asked) -> None:
+        """Note that a question has its answer."""
+        if self._status[asked.ordinal] is not StepStatus.DONE:
+            await self._journal.finish(self._place(asked), digest_of(_kind(asked)), None)
+            self._status[asked.ordinal] = StepStatus.DONE
+
+    async def unanswered(self, asked: Asked, reason: str) -> None:
+        """Note that a question has no answer, so that the next one may be put in another way."""
+        await self._journal.fail(self._place(asked), digest_of(_kind(asked)), reason)
+        self._status[asked.ordinal] = StepStatus.FAILED
 
     def failure(self, place: str, call: Json) -> Failure | None:
         """What the model was told of a call that failed; `place`: of the call, within the loop."""
@@ -88,13 +104,27 @@ class LoopRecord:
             f"{self._path}/told#{place}", digest_of(call), {"text": failure.text, "by_tool": failure.by_tool}
         )
 
+    def _last(self, step: int) -> Asked | None:
+        return max((each for each in self._asked.values() if each.step == step), key=_ordinal, default=None)
+
+    def _place(self, asked: Asked) -> str:
+        return f"{self._path}/ask#{asked.ordinal}"
+
     async def _keep(self, path: str, digest: str, result: Json) -> None:
         await self._journal.begin(path, _KIND, digest)
         await self._journal.finish(path, digest, result)
         self._results[path, digest] = result
 
 
-def _asked(result: Json) -> Asked:
-    said = cast("Mapping[str, int | str]", result)
-    put = Put(ToolStyle(str(said["style"])), int(said["shortened"]))
-    return Asked(int(said["step"]), int(said["ordinal"]), put)
+def _ordinal(asked: Asked) -> int:
+    return asked.ordinal
+
+
+def _kind(asked: Asked) -> str:
+    # How a question is put is its kind, because that must be known also of one whose answer is not.
+    return f"{_QUESTION} {asked.step} {asked.put.style.value} {asked.put.shortened}"
+
+
+def _asked(step: RecordedStep) -> Asked:
+    _, at, style, shortened = step.kind.split()
+    return Asked(int(at), int(step.path.rpartition("#")[2]), Put(ToolStyle(style), int(shortened)))

@@ -9,7 +9,7 @@ from enum import Enum, auto
 from harness.workflow.nodes.agent_transcript import AskedCall, ToolTurn, Turn
 
 # So often the same calls came to the same before the model is told.
-_SAME_BEFORE = 2
+_SAME_BEFORE = 3
 
 ASKED_BEFORE = (
     "not called: this was asked before, with the same result. Use that result, ask for something else, or answer"

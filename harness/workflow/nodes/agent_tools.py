@@ -80,14 +80,22 @@ class ShownTool:
         )
 
 
-async def shown_tools(toolbox: Toolbox, names: Sequence[str]) -> tuple[ShownTool, ...]:
+async def shown_tools(toolbox: Toolbox, names: Sequence[str], *, cached: bool = False) -> tuple[ShownTool, ...]:
     """The tools of these names, each once, in their order; servers are reached here.
+
+    Args:
+        cached: what comes of them is given to other runs too, so that none may have an effect.
 
     Raises:
         NameUnknown, ToolFailed, ToolChanged: one of them cannot be had.
     """
-    called = shown_names(names)
-    return tuple([_shown(name, shown, (await toolbox.tool(name)).spec) for name, shown in called.items()])
+    tools: list[ShownTool] = []
+    for name, shown in shown_names(names).items():
+        spec = (await toolbox.tool(name)).spec
+        if cached and spec.effect:
+            raise ToolFailed(name, "it has an effect, which a result from the cache would leave out: drop `cache`")
+        tools.append(_shown(name, shown, spec))
+    return tuple(tools)
 
 
 def _shown(name: str, shown: str, spec: ToolSpec) -> ShownTool:

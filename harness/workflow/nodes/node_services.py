@@ -31,6 +31,7 @@ class RunIdentity:
 
     Args:
         root_run_id: the run that this one is a step of, or a step of a step; itself for a run that somebody started.
+        within: the runs that this one is a step of, the innermost first.
         resumed: an earlier process began it, so answers may be in the journal.
     """
 
@@ -44,6 +45,7 @@ class RunIdentity:
     project_folder: Path
     resumed: bool
     root_run_id: str = ""
+    within: tuple[str, ...] = ()
 
 
 class ChildRuns(Protocol):

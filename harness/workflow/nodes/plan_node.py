@@ -5,9 +5,9 @@ by another round, at most `max_replans` times, which finds the results of earlie
 last one failed with is raised, chained to what came before. What waits for a person, a budget or another process is
 never answered so.
 
-Everything is journalled under `{path}/{round}`: the accepted plan, each step at `{path}/{round}.{step}`, and how a round
-ended that another followed at `{path}/{round}/end`. So a resumed run keeps its plans and runs no finished step again; a step that failed in
-the last round is tried once more.
+Everything is journalled: the accepted plan at `{path}/{round}`, each step at `{path}/{round}.{step}`, and how a round
+ended that another followed at `{path}/{round}/end`. So a resumed run keeps its plans and runs no finished step again;
+a step that failed in the last round is tried once more.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -20,9 +20,11 @@ from harness.exceptions import (
     MoneyError,
     NodeFailed,
     PlanInvalid,
+    QuestionExpired,
     RoleUnbound,
     RunCancelled,
     RunInterrupted,
+    ToolChanged,
     WaitsForPerson,
 )
 from harness.json_values import Json, JsonObject, digest_of
@@ -44,7 +46,17 @@ from harness.workflow.prompts import variables
 from ontology.exceptions import DatabaseUnavailable
 
 # What no other plan may answer: somebody else is to decide, or the run or its database is not ours.
-_NOT_ANSWERED = (MoneyError, RoleUnbound, WaitsForPerson, LeaseHeld, RunInterrupted, RunCancelled, DatabaseUnavailable)
+_NOT_ANSWERED = (
+    MoneyError,
+    RoleUnbound,
+    ToolChanged,
+    WaitsForPerson,
+    QuestionExpired,
+    LeaseHeld,
+    RunInterrupted,
+    RunCancelled,
+    DatabaseUnavailable,
+)
 
 
 class PlanNodeRunner:
@@ -283,7 +295,7 @@ class _Course:
     async def _record_end(self, digest: str, failed: _RoundFailed) -> None:
         """Keep how a round ended that another follows, so that a resumed run does not go through it again."""
         ended = failed.ended
-        path = f"{self._visit.path}/{ended.number}.end"
+        path = f"{self._visit.path}/{ended.number}/end"
         await self._journal.begin(path, "plan_round", digest)
         result: JsonObject = {
             "workers": dict(ended.workers),

@@ -23,10 +23,11 @@ _FIELDS = r"(\.[A-Za-z0-9_-]{1,40}){0,4}$"
 
 _RULES = """\
 Answer with a plan: a JSON object {{"steps": [...]}} with 1 to {most} steps and nothing around it.
-Each step has an `id` (small letters, digits, `_`), a `worker`, its `inputs` by name, and `depends_on`: the ids of \
-steps that must be done before it. Steps that do not wait for each other run at the same time.
-An input is a plain value, {{"from": "step_id"}} for what another step yields ("step_id.field" for a field of \
-it){of_state}; the elements of a list may be such too.
+Each step has an `id` of its own (s1, s2 and so on, or a short name), a `worker`, its `inputs` by name, and \
+`depends_on`: the ids of steps that must be done before it, [] for none. Steps that do not wait for each other run at \
+the same time.
+An input is a plain value, {{"from": "s1"}} for what step s1 yields ("s1.title" for its field `title`){of_state}; the \
+elements of a list may be such too.
 The last step, which no other waits for, gives the result.
 The workers:"""
 

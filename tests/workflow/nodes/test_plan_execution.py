@@ -95,7 +95,7 @@ def _run(errors, needs, most=4):
             raise errors[step.id]
         return step.id
 
-    with pytest.raises(Exception) as raised:  # noqa: PT011 - any, and looked at by the caller
+    with pytest.raises(Exception) as raised:
         asyncio.run(run_steps(plan_of(needs), work, max_concurrency=most))
     return ran, raised.value
 

@@ -1,7 +1,5 @@
 """What an input of a step points at, and which files it may name."""
 
-import os
-
 import pytest
 
 from harness.exceptions import NameUnknown
@@ -109,11 +107,9 @@ def test_a_link_that_leaves_the_folder_is_found_when_it_is_looked_at(tmp_path):
     folder.mkdir()
     outside.mkdir()
     (folder / "notes").mkdir()
-    os.symlink(outside, folder / "away")
-    os.symlink(folder / "notes", folder / "near")
+    (folder / "away").symlink_to(outside)
+    (folder / "near").symlink_to(folder / "notes")
     assert leaves_folder("notes/new.md", folder) is None
     assert leaves_folder("near/new.md", folder) is None
     assert "link that leaves" in leaves_folder("away/x", folder)
     assert "leaves the working folder" in leaves_folder("../outside/x", folder)
-    os.symlink(folder / "loop", folder / "loop")
-    assert leaves_folder("loop/x", folder) is None or "cannot be looked at" in leaves_folder("loop/x", folder)

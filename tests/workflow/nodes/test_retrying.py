@@ -2,12 +2,23 @@
 
 import asyncio
 import random
+from datetime import UTC, datetime
+from decimal import Decimal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.exceptions import AnswerInvalid, Overloaded, RateLimited
+from harness.exceptions import (
+    AnswerInvalid,
+    BudgetExceeded,
+    LeaseHeld,
+    NodeTimedOut,
+    Overloaded,
+    RateLimited,
+    RunCancelled,
+    WaitsForPerson,
+)
 from harness.workflow.node_kinds import RetrySpec
 from harness.workflow.nodes.retrying import retried, wait_seconds
 
@@ -77,3 +88,52 @@ def test_what_a_retry_cannot_help_is_not_tried_again():
     with pytest.raises(AnswerInvalid):
         tries.run(RetrySpec(attempts=5))
     assert (tries.made, tries.waits) == (1, [])
+
+
+class Closed(ConnectionError):
+    """A project's own error."""
+
+
+def budget(*, held):
+    return BudgetExceeded("person:ada", "usd", Decimal(5), Decimal(5 - held), Decimal(held), Decimal(1), None)
+
+
+@pytest.mark.parametrize(
+    ("on", "error", "again"),
+    [
+        ([], Overloaded("e", "x"), True),
+        ([], AnswerInvalid("r", "m", "x"), False),
+        ([], Closed(), False),
+        (["AnswerInvalid"], AnswerInvalid("r", "m", "x"), True),
+        (["AnswerInvalid"], Overloaded("e", "x"), False),
+        (["ProviderError"], RateLimited("e", "x"), True),
+        (["RunError"], NodeTimedOut("run", "n", 1.0), True),
+        (["Closed"], Closed(), True),
+        (["ConnectionError"], Closed(), True),
+        (["OSError", "ValueError"], Closed(), True),
+        (["ValueError"], Closed(), False),
+        (["Exception"], Closed(), True),
+        (["closed"], Closed(), False),
+        (["HarnessError"], WaitsForPerson("run", "n", "q"), False),
+        (["Exception"], RunCancelled("run", "ada"), False),
+        (["RunError"], LeaseHeld("run", "host:1", datetime(2026, 11, 24, tzinfo=UTC)), False),
+        (["BudgetExceeded"], budget(held=0), False),
+        (["HarnessError"], budget(held=2), True),
+        ([], budget(held=2), True),
+    ],
+)
+def test_named_errors_and_their_children_are_tried_again_and_nothing_else_is(on, error, again):
+    tries = Tries(error)
+    if again:
+        assert tries.run(RetrySpec(attempts=2, on=tuple(on))) == "answer"
+    else:
+        with pytest.raises(type(error)):
+            tries.run(RetrySpec(attempts=2, on=tuple(on)))
+    assert tries.made == 1 + again
+
+
+def test_a_cancelled_node_is_not_tried_again_whatever_it_names():
+    tries = Tries(asyncio.CancelledError())
+    with pytest.raises(asyncio.CancelledError):
+        tries.run(RetrySpec(attempts=3, on=("CancelledError", "BaseException")))
+    assert tries.made == 1
