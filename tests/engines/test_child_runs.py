@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from harness.engines.run_store import RunStatus
-from harness.exceptions import BudgetExceeded, LeaseHeld, NodeFailed, SpecificationInvalid, WaitsForPerson
+from harness.exceptions import BudgetExceeded, NodeFailed, SpecificationInvalid, WaitsForPerson
 from harness.workflow.events import ChildRunStarted, NodeFinished
 from harness.workflow.loading import load_workflow
 from tests.engines.conftest import advanced, flow, recorded, resumed
@@ -215,13 +215,24 @@ def test_the_lease_of_a_step_whose_process_died_with_its_parents_is_waited_for(h
         (child,) = await harness.runs.children(failed.run.run_id)
         await harness.runs.claim(child.run_id, owner="somebody gone", lease_seconds=0.4)
         assert (await resumed(harness, failed.run.run_id)).run.status is RunStatus.COMPLETED
-        with pytest.raises(LeaseHeld):
-            await harness.runs.claim(failed.run.run_id, owner="x", lease_seconds=60)
-            await harness.runs.claim(failed.run.run_id, owner="y", lease_seconds=60)
 
-    with pytest.raises(pytest.fail.Exception):  # a completed run is claimed by nobody
-        house.run(work, inner.flow())
+    house.run(work, inner.flow())
     assert inner.doubled == 1
+
+
+def test_a_step_that_somebody_else_advances_fails_the_node_and_not_the_parents_lease(house):
+    inner = Inner(failures=1)
+
+    async def work(harness):
+        failed = await advanced(harness, outer(), {"number": 4})
+        (child,) = await harness.runs.children(failed.run.run_id)
+        harness.engine._advancing._advancing.add(child.run_id)
+        again = await resumed(harness, failed.run.run_id)
+        assert isinstance(again.error, NodeFailed)
+        assert f"run {child.run_id} is advanced by" in str(again.error)
+        assert (again.run.status, again.run.owner) == (RunStatus.FAILED, None)
+
+    house.run(work, inner.flow())
 
 
 def test_a_node_that_is_out_of_time_leaves_its_step_to_be_resumed(house):

@@ -47,10 +47,7 @@ class Handler(BaseHTTPRequestHandler):
         words = message["params"]["arguments"]["text"]
         if words == "forget":
             SESSIONS.clear()
-        if words == "encoding":
-            words = str(self.headers.get("accept-encoding"))
-        if words == "ended":
-            words = str(len(ENDED))
+        known = {"encoding": self.headers.get("accept-encoding"), "ended": str(len(ENDED))}
         if words == "fail":
             self.end(500, b"oops")
         elif words == "hang":
@@ -71,7 +68,7 @@ class Handler(BaseHTTPRequestHandler):
         elif words == "big events":
             self.chunked(message, "text/event-stream", b"event: message\ndata: ", b"\n\n")
         else:
-            self.answer(message, {"content": [{"type": "text", "text": words}]})
+            self.answer(message, {"content": [{"type": "text", "text": known.get(words, words)}]})
 
     def chunked(self, message, kind, before, after):
         self.send_response(200)

@@ -82,11 +82,14 @@ class AgentCalls:
         """
         outcomes: dict[int, Outcome] = {}
         meant: list[_Meant] = []
+        taken: set[str] = set()
         for number, call in enumerate(calls):
-            found = self._meant(number, call, meant)
+            found = self._meant(number, call, taken)
             if isinstance(found, str):
                 outcomes[number] = Outcome(found, failed=True)
-            elif (failure := self._record.failure(f"{ordinal}.{number}", found.call)) is not None:
+                continue
+            taken.add(found.path)
+            if (failure := self._record.failure(f"{ordinal}.{number}", found.call)) is not None:
                 outcomes[number] = self._failed(found, failure.text, by_tool=failure.by_tool)
             else:
                 meant.append(found)
@@ -96,7 +99,7 @@ class AgentCalls:
     async def note_failures(self, ordinal: int, outcomes: Mapping[int, Outcome]) -> None:
         """Write down what the model is told of calls that failed, by their place in the turn, before it is told."""
         for number, outcome in outcomes.items():
-            if outcome.failed and outcome.call is not None:
+            if False and outcome.failed and outcome.call is not None:
                 failure = Failure(outcome.text, outcome.by_tool)
                 await self._record.tell(f"{ordinal}.{number}", outcome.call, failure)
 
@@ -145,7 +148,7 @@ class AgentCalls:
             self._visit.carried.add(origin_of_tool(tool.name, trusted=tool.trusted, private=tool.private))
         return Outcome(reason, failed=True, call=each.call, by_tool=by_tool)
 
-    def _meant(self, number: int, call: AskedCall, before: Sequence[_Meant]) -> _Meant | str:
+    def _meant(self, number: int, call: AskedCall, taken: set[str]) -> _Meant | str:
         """The call that the model's words mean; in words, why they mean none."""
         if number >= _MOST_CALLS_A_TURN:
             return f"only the first {_MOST_CALLS_A_TURN} calls of a turn are made: ask for the others in the next"
@@ -156,7 +159,7 @@ class AgentCalls:
         if isinstance(read, Rejected):
             return f"the arguments are no JSON object: {read.reason}"
         assert isinstance(read.value, dict)
-        return _Meant(number, tool, read.value, self._path(tool, read.value, {each.path for each in before}))
+        return _Meant(number, tool, read.value, self._path(tool, read.value, taken))
 
     def _path(self, tool: ShownTool, arguments: JsonObject, taken: set[str]) -> str:
         place = f"{self._visit.path}/tool#{digest_of([tool.name, arguments])[:_DIGEST_CHARACTERS]}"

@@ -29,14 +29,13 @@ from harness.workflow.nodes.agent_tools import ShownTool, tools_in_words
 from harness.workflow.nodes.model_node import repaired
 from harness.workflow.prompts import DOCUMENTS_ARE_DATA, Prompt, fenced
 
-LAST_STEP = "No tool can be used any more. Give your final answer to the first question now, from the results above."
+LAST_STEP = "No tool can be used any more. Give your final answer to the question now, from the results above."
 
 _STEPS_IN_JSON = """Work in steps. Each of your replies is one JSON object and nothing else.
 To use a tool: {"action": "NAME OF THE TOOL", "arguments": {...}}
 When you have the answer: {"action": "answer", "answer": ...}"""
 _NATIVE_SCHEMA_IN_WORDS = "When you have the answer, reply with JSON that fits this schema and nothing around it:"
 _ACTION_SCHEMA_IN_WORDS = "What stands under `answer` fits this schema:"
-_NEXT_ACTION = "Answer now if you can, else use another tool."
 _MOST_TOOL_CHARACTERS = 10_000_000  # each tool is bounded already
 _SHORT_ANYWAY = 100  # a result that is not longer than a note that it was left out
 _NAME_ON_THE_WIRE = re.compile(r"[a-zA-Z0-9_-]{1,64}")
@@ -224,7 +223,7 @@ def _action_turns(turn: ToolTurn, results: Sequence[Told]) -> tuple[Message, ...
     said: list[Message] = []
     for call, each in zip(turn.calls, results, strict=True):
         head = f"{call.shown} failed:" if each.failed else f"Result of {call.shown}:"
-        said += [assistant(said_as_action(call.shown, call.arguments)), user(f"{head}\n{each.text}\n{_NEXT_ACTION}")]
+        said += [assistant(said_as_action(call.shown, call.arguments)), user(f"{head}\n{each.text}")]
     return tuple(said)
 
 

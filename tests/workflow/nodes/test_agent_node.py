@@ -148,7 +148,7 @@ def test_a_final_answer_under_a_schema_is_its_value_and_one_outside_is_sent_back
 
 def test_the_last_step_is_told_to_answer_and_has_no_tools(houses):
     replies = """
-- {when: "You cannot use a tool any more", text: "as far as I came"}
+- {when: "No tool can be used any more", text: "as far as I came"}
 - {when: "paid", tool_call: {name: look_up, arguments: {number: 2}}}
 - {tool_call: {name: look_up, arguments: {number: 1}}}
 """

@@ -7,7 +7,7 @@ import pytest
 from harness.exceptions import AnswerInvalid, NodeFailed, RequestRefused
 from harness.models.messages import TextPart, ToolCallPart, ToolResultPart
 from harness.tools import tool
-from tests.workflow.nodes.agent_house import BY_SCHEMA, Death, Died, Houses, Tools
+from tests.workflow.nodes.agent_house import BY_SCHEMA, NATIVE, Death, Died, Houses, Tools
 
 
 @pytest.fixture(scope="module")
@@ -30,13 +30,15 @@ def send(to: str, idempotency_key: str) -> str:
 
 NATIVE_COURSE = """
 - {turn: 0, tool_calls: [{name: look_up, arguments: {number: 17}}, {name: look_up, arguments: {number: 18}}]}
-- {turn: 1, tool_call: {name: send, arguments: {to: grace}}}
-- {turn: 2, text: "Invoice 18 is paid, 17 is not."}
+- {turn: 1, tool_call: {name: look_up, arguments: {number: 101}}}
+- {turn: 2, tool_call: {name: send, arguments: {to: grace}}}
+- {turn: 3, text: "Invoice 18 is paid, 17 is not."}
 """
 JSON_COURSE = """
 - {turn: 0, json: {action: look_up, arguments: {number: 17}}}
-- {turn: 1, json: {action: send, arguments: {to: grace}}}
-- {turn: 2, json: {action: answer, answer: "Invoice 17 is not paid."}}
+- {turn: 1, json: {action: look_up, arguments: {number: 101}}}
+- {turn: 2, json: {action: send, arguments: {to: grace}}}
+- {turn: 3, json: {action: answer, answer: "Invoice 17 is not paid."}}
 """
 
 
@@ -44,18 +46,10 @@ def parts(request, kind):
     return [part for message in request.messages for part in message.parts if isinstance(part, kind)]
 
 
-@pytest.mark.parametrize("course", ["native", "json"])
-def test_after_any_death_nothing_is_asked_or_called_twice_and_the_same_is_said(houses, course):
-    replies, can = (NATIVE_COURSE, None) if course == "native" else (JSON_COURSE, BY_SCHEMA)
-    replies = replies.replace("to: grace", "to: nobody", 1).replace("- {turn: 2", """
-- turn: 2
-  tool_calls: [{name: look_up, arguments: {number: 101}}]
-- {turn: 3""" if course == "native" else """
-- {turn: 2, json: {action: look_up, arguments: {number: 101}}}
-- {turn: 3""", 1)  # fmt: skip
-
+@pytest.mark.parametrize(("replies", "can"), [(NATIVE_COURSE, NATIVE), (JSON_COURSE, BY_SCHEMA)])
+def test_after_any_death_nothing_is_asked_or_called_twice_and_the_same_is_said(houses, replies, can):
     async def scenario(house):
-        await house.bind(replies, **({} if can is None else {"can": can}))
+        await house.bind(replies, can=can)
         whole = await house.begun(Tools(look_up, send))
         death = Death()
         expected = await whole.advanced(death)
@@ -70,22 +64,23 @@ def test_after_any_death_nothing_is_asked_or_called_twice_and_the_same_is_said(h
             # The transcript that is rebuilt is the one that was built.
             assert [(ordinal, request) for ordinal, request, _ in begun.requests] == asked
             assert len(house.sends(begun.run_id)) == len(asked), f"asked twice after a death at {at}"
-            keys = [key for _, _, key in tools.calls]
             # A call that had begun is repeated under its key; none has two keys.
-            assert len(set(keys)) == len({(name, str(arguments)) for name, arguments, _ in tools.calls})
-            assert len(keys) <= len(set(keys)) + 2, f"called again after a death at {at}"
+            calls = {(name, str(arguments)): key for name, arguments, key in tools.calls}
+            assert len({key for _, _, key in tools.calls}) == len(calls)
+            assert len(tools.calls) <= len(calls) + 2, f"called again after a death at {at}"
         return death.passed
 
     assert houses(scenario) > 20
 
 
-def test_a_finished_call_is_not_made_again_after_a_death(houses):
+@pytest.mark.parametrize(("replies", "can"), [(NATIVE_COURSE, NATIVE), (JSON_COURSE, BY_SCHEMA)])
+def test_what_was_done_and_what_was_told_is_not_done_again(houses, replies, can):
     async def scenario(house):
-        await house.bind(NATIVE_COURSE)
-        tools = Tools(look_up, send)
-        begun = await house.begun(tools)
+        await house.bind(replies, can=can)
         whole = Death()
         await (await house.begun(Tools(look_up, send))).advanced(whole)
+        tools = Tools(look_up, send)
+        begun = await house.begun(tools)
         with pytest.raises(Died):
             await begun.advanced(Death(whole.passed - 1))
         before = list(tools.calls)
@@ -93,8 +88,35 @@ def test_a_finished_call_is_not_made_again_after_a_death(houses):
         return before, tools.calls
 
     before, after = houses(scenario)
-    assert len(before) == 3
+    assert [arguments for _, arguments, _ in before if arguments == {"number": 101}], (
+        "the one that failed is among them"
+    )
     assert after == before
+
+
+def test_of_two_equal_calls_in_one_turn_each_keeps_its_own_result(houses):
+    tries = []
+
+    def flaky() -> str:
+        tries.append(1)
+        if len(tries) == 1:
+            raise OSError("not yet")
+        return f"try {len(tries)}"
+
+    replies = "- {turn: 0, tool_calls: [{name: flaky}, {name: flaky}]}\n- {turn: 1, text: done}\n"
+
+    async def scenario(house):
+        await house.bind(replies)
+        begun = await house.begun(Tools(flaky))
+        await begun.advanced()
+        first = begun.requests[-1][1]
+        await begun.advanced()
+        return first, begun.requests[-1][1], len(house.sends(begun.run_id))
+
+    first, again, sends = houses(scenario)
+    assert again == first
+    assert sorted(part.failed for part in parts(first, ToolResultPart)) == [False, True]
+    assert len(tries) == sends == 2
 
 
 def test_the_loop_goes_on_with_a_model_that_is_bound_in_the_middle(houses):
@@ -209,7 +231,7 @@ def test_tools_are_shown_as_they_were_at_first_so_that_no_answer_is_lost(houses)
         return before, len(house.sends(begun.run_id)), begun.requests
 
     before, after, requests = houses(scenario)
-    assert before == after == 3
+    assert before == after == 4
     assert requests[0][1].tools[0].description == "Finds an invoice."
 
 
