@@ -68,10 +68,12 @@ class EndpointConnections:
             return endpoint.base_url
         if endpoint.gguf is not None:
             model = target.model
-            return await self._local_models.base_url(self._gguf(endpoint.gguf), model.wire_name, model.context_tokens)
+            gguf = self._gguf(endpoint.gguf, endpoint.gguf_env)
+            return await self._local_models.base_url(gguf, model.wire_name, model.context_tokens)
         return _SCRIPTED_URL
 
-    def _gguf(self, named: str) -> str:
+    def _gguf(self, named: str, variable: str | None) -> str:
+        named = (self._environment.get(variable, "").strip() if variable else "") or named
         return named if named.startswith("package:") else str(self._folder / Path(named).expanduser())
 
     def _key(self, name: str, endpoint: Endpoint) -> str | None:

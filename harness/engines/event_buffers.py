@@ -36,9 +36,9 @@ class EventBuffer:
     def put(self, event: RunEvent) -> None:
         """Keep an event; never waits."""
         if not self._joined(event):
-            if len(self._events) >= self._capacity:
-                self._make_room()
             self._events.append(event)
+            if len(self._events) > self._capacity:
+                self._give_up_one()
         self._changed.set()
 
     def end(self) -> None:
@@ -68,7 +68,7 @@ class EventBuffer:
         self._events[-1] = replace(last, text=last.text + event.text)
         return True
 
-    def _make_room(self) -> None:
+    def _give_up_one(self) -> None:
         words = next((place for place, each in enumerate(self._events) if isinstance(each, Words)), 0)
         del self._events[words]
         self._dropped += 1

@@ -38,6 +38,7 @@ class Endpoint(_Fact):
     scripted replies for examples and tests.
 
     Args:
+        gguf_env: the environment variable that may name another GGUF file; while it is not set, `gguf` is served.
         api_key_env: the environment variable that holds the key; the key itself is never in a file of ours.
         price_provider: how genai-prices calls this provider; None where every model names its own price.
     """
@@ -45,6 +46,7 @@ class Endpoint(_Fact):
     dialect: DialectName = DialectName.OPENAI_CHAT
     base_url: str | None = None
     gguf: str | None = None
+    gguf_env: str | None = Field(default=None, min_length=1)
     scripted_replies: str | None = None
     api_key_env: str | None = None
     price_provider: str | None = None
@@ -56,6 +58,8 @@ class Endpoint(_Fact):
         places = [self.base_url, self.gguf, self.scripted_replies]
         if sum(place is not None for place in places) != 1:
             raise ValueError("an endpoint has exactly one of base_url, gguf and scripted_replies")
+        if self.gguf_env is not None and self.gguf is None:
+            raise ValueError("gguf_env names a variable that goes before `gguf`: say too what is served without it")
         return self
 
     @field_validator("base_url")

@@ -246,9 +246,7 @@ def test_a_node_that_is_out_of_time_leaves_its_step_to_be_resumed(house):
     hanging = flow("inner", {"hang": {}}, {"hang": hang}, state={"number": int}, inputs=["number"])
 
     async def work(harness):
-        failed = await advanced(
-            harness, outer({"timeout_seconds": 0.3, "retry": {"attempts": 1}}), {"number": 4}
-        )
+        failed = await advanced(harness, outer({"timeout_seconds": 0.3, "retry": {"attempts": 1}}), {"number": 4})
         (child,) = await harness.runs.children(failed.run.run_id)
         assert child.status is RunStatus.INTERRUPTED
         assert (await resumed(harness, failed.run.run_id)).run.status is RunStatus.COMPLETED

@@ -97,7 +97,9 @@ def test_time_is_counted_over_all_resumes_and_waiting_in_between_is_not(house):
 
 def test_a_run_that_is_over_its_time_is_stopped_at_once(house):
     async def work(harness):
-        run = await recorded(harness, flow("slow", {"sleep": {}}, {"sleep": asyncio.Event().wait}, limits={"seconds": 0.2}))
+        run = await recorded(
+            harness, flow("slow", {"sleep": {}}, {"sleep": asyncio.Event().wait}, limits={"seconds": 0.2})
+        )
         await resumed(harness, run.run_id)
         began = asyncio.get_running_loop().time()
         ended = await resumed(harness, run.run_id)

@@ -22,7 +22,7 @@ class MemoryJournal:
     def __init__(self):
         self.recorded = {}
 
-    async def begin(self, path, kind, digest, *, durable=False):
+    async def begin(self, path, kind, digest, **_):
         known = self.recorded.get((path, digest))
         if known is None or known.status is not StepStatus.DONE:
             attempts = known.attempts + 1 if known else 1

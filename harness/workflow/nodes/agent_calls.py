@@ -99,7 +99,7 @@ class AgentCalls:
     async def note_failures(self, ordinal: int, outcomes: Mapping[int, Outcome]) -> None:
         """Write down what the model is told of calls that failed, by their place in the turn, before it is told."""
         for number, outcome in outcomes.items():
-            if False and outcome.failed and outcome.call is not None:
+            if outcome.failed and outcome.call is not None:
                 failure = Failure(outcome.text, outcome.by_tool)
                 await self._record.tell(f"{ordinal}.{number}", outcome.call, failure)
 

@@ -7,7 +7,7 @@ from harness.models.messages import Message, ModelReply, RefusalPart, StopReason
 from harness.workflow.answers import Accepted, Rejected, read_answer
 from harness.workflow.node_kinds import ToolStyle
 from harness.workflow.nodes.agent_actions import Action, read_action
-from harness.workflow.nodes.agent_transcript import AskedCall
+from harness.workflow.nodes.agent_transcript import AskedCall, sayable
 
 _NO_ANSWER = {
     StopReason.LENGTH: "it was cut at its output limit; raise the node's max_output_tokens or ask for less",
@@ -21,7 +21,7 @@ class Wish:
     """The model asks for tools.
 
     Args:
-        said: its turn as it came; None for an action under a schema.
+        said: its turn as it can be said to a provider again; None for an action under a schema.
     """
 
     calls: tuple[AskedCall, ...]
@@ -42,7 +42,7 @@ def read_reply(
     wished = tuple(part for part in reply.message.parts if isinstance(part, ToolCallPart))
     if wished:
         calls = tuple(AskedCall(part.call_id, part.name, part.arguments or "{}") for part in wished)
-        return Wish(calls, reply.message)
+        return Wish(calls, sayable(reply.message))
     if reply.stop is StopReason.TOOL:
         return Rejected("it stopped to ask for a tool and names none")
     if not reply.text.strip():

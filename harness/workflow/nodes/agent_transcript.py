@@ -71,10 +71,10 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class ToolTurn:
-    """One turn of a model that asked for tools, and what it is told of each.
+    """One turn of a model that asked for tools, and what it is told of each of its calls.
 
     Args:
-        said: the turn as it came; None where it was an action under a schema.
+        said: the turn as a provider takes it back (`sayable`); None where it was an action under a schema.
         repeated: nothing was called, because the model asked for the same again and again.
     """
 
@@ -127,22 +127,22 @@ class Conversation:
         """
         native = put.style is ToolStyle.NATIVE
         tools = () if last or (native and self._is_repair(turns)) else self._tools
-        request = ModelRequest(
+        first = ModelRequest(
             messages=(self._system(native=native), user(self._prompt.user)),
             max_output_tokens=self._node.max_output_tokens,
             temperature=self._node.temperature,
             tools=tuple(tool.as_tool() for tool in tools) if native else (),
             output_schema=self._native_schema(tools) if native else self._schema_of_actions(tools),
         )
-        place = 0
+        messages, place = list(first.messages), 0
         for turn in turns:
             if isinstance(turn, RefusedTurn):
-                request = repaired(request, turn.answer, turn.reason)
+                messages += repaired(first, turn.answer, turn.reason).messages[len(first.messages) :]
                 continue
             results = turn.results if place >= put.shortened else tuple(map(_left_out, turn.results))
-            request = _with(request, *(_native_turns if native else _action_turns)(turn, results))
+            messages += (_native_turns if native else _action_turns)(turn, results)
             place += 1
-        return _with(request, user(LAST_STEP)) if last else request
+        return first.model_copy(update={"messages": (*messages, user(LAST_STEP)) if last else tuple(messages)})
 
     def fitted(self, turns: Sequence[Turn], put: Put, *, last: bool, characters: int) -> Put:
         """The step put so that it has at most so many characters, as far as leaving out old results can do that."""
@@ -205,17 +205,13 @@ def _object(text: str) -> JsonObject | None:
 
 
 def _native_turns(turn: ToolTurn, results: Sequence[Told]) -> tuple[Message, ...]:
-    said = turn.said or Message(
-        role="assistant",
-        parts=tuple(
-            ToolCallPart(call_id=call.call_id, name=call.shown, arguments=call.arguments) for call in turn.calls
-        ),
-    )
+    wished = tuple(ToolCallPart(call_id=call.call_id, name=call.shown, arguments=call.arguments) for call in turn.calls)
+    said = turn.said or sayable(Message(role="assistant", parts=wished))
     answered = tuple(
         ToolResultPart(call_id=call.call_id, text=each.text, failed=each.failed)
         for call, each in zip(turn.calls, results, strict=True)
     )
-    return sayable(said), Message(role="tool", parts=answered)
+    return said, Message(role="tool", parts=answered)
 
 
 def _action_turns(turn: ToolTurn, results: Sequence[Told]) -> tuple[Message, ...]:
@@ -236,10 +232,6 @@ def _left_out(result: Told) -> Told:
 def _most_shortened(turns: Sequence[Turn]) -> int:
     """The newest results always stay: the model has not seen them yet."""
     return max(sum(isinstance(turn, ToolTurn) for turn in turns) - 1, 0)
-
-
-def _with(request: ModelRequest, *messages: Message) -> ModelRequest:
-    return request.model_copy(update={"messages": (*request.messages, *messages)})
 
 
 def _characters(request: ModelRequest) -> int:

@@ -14,8 +14,8 @@ def most_visits(spec: WorkflowSpec) -> Mapping[str, int]:
     branches run beside each other only the run's `limits.steps` does, because a step visits a node once.
     """
     graph = graph_of(spec)
-    knot_of = {node: knot for knot in knots(graph) for node in knot}
-    after_loops = closure(knot_of.keys() & graph.reachable, graph.successors)
+    rounds = {node: turns for knot in knots(graph) for turns in [_rounds(spec, knot)] for node in knot}
+    after_loops = closure(rounds.keys() & graph.reachable, graph.successors)
     branching = len(graph.starts) > 1 or any(len(targets) > 1 for each in graph.choices.values() for targets in each)
 
     def most(node: str) -> int:
@@ -26,10 +26,14 @@ def most_visits(spec: WorkflowSpec) -> Mapping[str, int]:
             return 1
         if branching:
             return spec.limits.steps
-        # One thread of execution leaves a loop once; between two visits every way round passes a bounded node of the
-        # same knot of loops.
-        return 1 + sum(spec.nodes[each].max_visits or 0 for each in knot_of.get(node, ()))
+        # One thread of execution leaves a loop once.
+        return rounds.get(node, 1)
 
     visits = {node: min(most(node), spec.limits.steps) for node in graph.reachable}
     # It runs once, when the run has failed.
     return visits if spec.on_error is None else {spec.on_error: 1} | visits
+
+
+def _rounds(spec: WorkflowSpec, knot: frozenset[str]) -> int:
+    """How often a node of a knot of loops can run: between two visits every way round passes a bounded one of them."""
+    return 1 + sum(spec.nodes[each].max_visits or 0 for each in knot)

@@ -18,7 +18,7 @@ from harness.workflow.nodes.agent_actions import Action, action_schema, read_act
 from harness.workflow.nodes.agent_repetition import Repetition, repetition
 from harness.workflow.nodes.agent_tool_names import shown_names
 from harness.workflow.nodes.agent_tools import ShownTool, shown_tools, tools_in_words
-from harness.workflow.nodes.agent_transcript import AskedCall, Conversation, Put, RefusedTurn, Told, ToolTurn
+from harness.workflow.nodes.agent_transcript import AskedCall, Conversation, Put, RefusedTurn, Told, ToolTurn, sayable
 from harness.workflow.prompts import Prompt
 
 NATIVE, JSON = Put(ToolStyle.NATIVE), Put(ToolStyle.JSON)
@@ -227,8 +227,9 @@ def test_a_models_own_turn_goes_back_as_it_came_but_for_what_no_provider_takes()
             ToolCallPart(call_id="2", name="look_up", arguments='{"n":  2}'),
         ),
     )
-    turn = ToolTurn(said, (AskedCall("1", "functions.look up", "{n: 1"), AskedCall("2", "look_up", '{"n":  2}')), (Told("a", 1), Told("b", 1)))  # fmt: skip
+    turn = ToolTurn(sayable(said), (AskedCall("1", "functions.look up", "{n: 1"), AskedCall("2", "look_up", '{"n":  2}')), (Told("a", 1), Told("b", 1)))  # fmt: skip
     back = conversation().request([turn], NATIVE, last=False).messages[2]
+    assert back is turn.said
     assert back.parts[:2] == said.parts[:2]
     assert (back.parts[2].name, back.parts[2].arguments) == ("functions_look_up", "{}")
     assert back.parts[3] == said.parts[3]

@@ -27,7 +27,7 @@ class Cache:
     async def find(self, digest):
         return self.kept.get(digest)
 
-    async def keep(self, digest, result, *, run_id, seconds):
+    async def keep(self, digest, result, *, run_id, **_):
         self.kept[digest] = CachedResult(result, run_id)
 
 
@@ -101,7 +101,7 @@ def test_another_role_is_asked_under_a_path_of_its_own():
 
 def test_when_the_fallback_fails_too_both_reasons_are_told():
     class Down(Answers):
-        async def ask(self, request, context, **given):
+        async def ask(self, _request, context, **_):
             raise Overloaded(context.role, "down")
 
     node = {

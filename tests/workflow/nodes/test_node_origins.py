@@ -1,6 +1,7 @@
 """The state of a run carries where its values came from, and a tool that would send them out at a stranger's word is not called."""
 
 import asyncio
+from itertools import pairwise
 from types import SimpleNamespace
 
 import pytest
@@ -68,16 +69,20 @@ def tool(name, output, **arguments):
     return {"kind": "tool", "tool": name, "arguments": arguments, "output": output}
 
 
+def _count(page: str) -> int:
+    return len(page)
+
+
 def chain(**nodes):
     names = list(nodes)
-    edges = [{"from": one, "to": other} for one, other in zip(names, names[1:], strict=False)]
+    edges = [{"from": one, "to": other} for one, other in pairwise(names)]
     return {"workflow": "w", "state": STATE, "nodes": nodes, "start": names[0], "edges": edges}
 
 
 def run(spec, *, answer=None, **functions):
     loaded = workflow_from_spec(WorkflowSpec.model_validate(spec), {"q.md": "Send it?"})
     toolbox = Toolbox()
-    registry = {"join": lambda page, customer: f"{page} {customer}", "count": lambda page: len(page)} | functions
+    registry = {"join": lambda page, customer: f"{page} {customer}", "count": _count} | functions
     context = context_of(registry, [], toolbox=toolbox, questions=Yes(answer))
     graph = compile_graph(loaded, checkpointer=None)
     state = asyncio.run(graph.ainvoke(initial_state(loaded.spec, {}), context=context))
