@@ -1,7 +1,7 @@
 """A run that goes over to another version of its workflow: whether it may, by where its thread is."""
 
 from harness.engines.graph_threads import GraphThread, meetings_begun
-from harness.engines.workflow_changes import require_migratable
+from harness.engines.workflow_changes import Progress, require_migratable
 from harness.workflow.loading import LoadedWorkflow
 
 
@@ -16,13 +16,17 @@ async def check_migration(old: LoadedWorkflow, new: LoadedWorkflow, before: Grap
     """
     checkpoint = await before.checkpoint()
     if checkpoint is None:
-        require_migratable(before.run_id, old, new, finished=(), then=(), now=(), lost_meetings=())
+        require_migratable(before.run_id, old, new, Progress())
         return
     positions = await before.positions()
-    then, now = (await before.position()).next, (await after.position()).next
-    finished = {name for position in positions for name in position.ran}
-    if positions:
-        finished |= set(positions[-1].next) - set(then)  # done beside one that is not
-    channels = after.channels()
-    lost = sorted(each.rpartition(":")[2] for each in meetings_begun(checkpoint) if each not in channels)
-    require_migratable(before.run_id, old, new, finished=finished, then=then, now=now, lost_meetings=lost)
+    then, channels = (await before.position()).next, after.channels()
+    progress = Progress(
+        finished=frozenset(name for position in positions for name in position.ran),
+        beside=frozenset(positions[-1].next) - frozenset(then) if positions else frozenset(),
+        then=then,
+        now=(await after.position()).next,
+        lost_meetings=tuple(
+            sorted(each.rpartition(":")[2] for each in meetings_begun(checkpoint) if each not in channels)
+        ),
+    )
+    require_migratable(before.run_id, old, new, progress)

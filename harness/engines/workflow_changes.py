@@ -1,15 +1,16 @@
 """What two versions of a workflow differ in, in words, and whether a run that has begun may go on with the other."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
 from harness.exceptions import MigrationRefused
 from harness.json_values import canonical_json
+from harness.workflow.joins import waiting_sources
 from harness.workflow.loading import LoadedWorkflow
 from harness.workflow.spec import Condition, Edge, WorkflowSpec
 
-_NODES, _STATE = "nodes", "state"
 _SINGLE = ("workflow", "description", "inputs", "start", "on_error", "outcome", "limits")
 
 
@@ -27,22 +28,26 @@ def spec_difference(old: LoadedWorkflow, new: LoadedWorkflow) -> list[str]:
     ]
 
 
-def require_migratable(
-    run_id: str,
-    old: LoadedWorkflow,
-    new: LoadedWorkflow,
-    *,
-    finished: Iterable[str],
-    then: tuple[str, ...],
-    now: tuple[str, ...],
-    lost_meetings: Iterable[str],
-) -> None:
-    """Let a run go over to another workflow only where it stays the run it was.
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a run has come.
 
     Args:
-        finished: the nodes that ran.
-        then: what runs next under the old one; `now` under the new.
-        lost_meetings: meetings of branches that some came to and that the new one has not.
+        finished: the nodes of all steps that are done.
+        beside: those that are done in a step that is not.
+        then: what runs next under the old workflow; `now` under the new.
+        lost_meetings: nodes where branches meet and some have come, and which would not wait for the same ones.
+    """
+
+    finished: frozenset[str] = frozenset()
+    beside: frozenset[str] = frozenset()
+    then: tuple[str, ...] = ()
+    now: tuple[str, ...] = ()
+    lost_meetings: tuple[str, ...] = ()
+
+
+def require_migratable(run_id: str, old: LoadedWorkflow, new: LoadedWorkflow, progress: Progress) -> None:
+    """Let a run go over to another workflow only where it stays the run it was.
 
     Raises:
         MigrationRefused: with each reason.
@@ -50,13 +55,23 @@ def require_migratable(
     reasons: list[str] = []
     if old.spec.workflow != new.spec.workflow:
         reasons.append(f"it is of workflow {old.spec.workflow!r}, and this one is {new.spec.workflow!r}")
-    gone = sorted(set(finished) - new.spec.nodes.keys())
+    gone = sorted((progress.finished | progress.beside) - new.spec.nodes.keys())
     reasons += [f"node {name!r} has finished and is not there any more" for name in gone]
-    if then != now:
-        reasons.append(f"next it runs {_list(then)}, and would run {_list(now)}")
-    reasons += [f"branches have come to {name!r}, which would not wait for the same ones" for name in lost_meetings]
+    if progress.then != progress.now:
+        reasons.append(f"next it runs {_list(progress.then)}, and would run {_list(progress.now)}")
+    reasons += [f"branches have come to {name!r}, which would wait for others" for name in progress.lost_meetings]
+    # Where such a node leads is decided and written down with what it did.
+    led = [name for name in sorted(progress.beside) if _leads_to(old.spec, name) != _leads_to(new.spec, name)]
+    reasons += [f"node {name!r} has finished beside one that has not, and would lead elsewhere" for name in led]
     if reasons:
         raise MigrationRefused(run_id, reasons)
+
+
+def _leads_to(spec: WorkflowSpec, node: str) -> tuple[list[str], list[tuple[str, frozenset[str]]]]:
+    """Where a node leads, and with whom it is waited for there."""
+    ways = [_edge_words(edge) for edge in spec.ways if edge.source == node]
+    groups = [(target, group) for target, some in waiting_sources(spec).items() for group in some if node in group]
+    return ways, groups
 
 
 def _named(kind: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:

@@ -306,7 +306,7 @@ def test_steps_together_cost_no_more_than_their_parent_may(scripted):
             spent = harness.reports.run_costs("default", ended.run.run_id).usd
             # Raising it later counts what the steps have spent.
             caps = harness._limits_for(_identity(ended.run, scripted))
-            await caps.replace_cap_of_run(Decimal("1"))
+            await caps.replace_cap_of_run(Decimal(1))
             (balance,) = await harness.money.balances(
                 "default", [("run", ended.run.run_id)], at=harness._ambient.clock() + timedelta(seconds=1)
             )

@@ -1,6 +1,5 @@
 """Time travel: the steps of a run, its state at each, and runs that start from there."""
 
-import asyncio
 import shutil
 from pathlib import Path
 
@@ -33,12 +32,12 @@ class Sums:
 
     def flow(self):
         work = {
-            "begin": (lambda x, y: x + 1, "x"),
-            "left": (lambda x, y: x * 10, "y"),
-            "right": (lambda x, y: x * 100, "z"),
+            "begin": (lambda x, _: x + 1, "x"),
+            "left": (lambda x, _: x * 10, "y"),
+            "right": (lambda x, _: x * 100, "z"),
             "meet": (lambda x, y: x + y, "x"),
-            "small": (lambda x, y: -x, "x"),
-            "big": (lambda x, y: x * 2, "x"),
+            "small": (lambda x, _: -x, "x"),
+            "big": (lambda x, _: x * 2, "x"),
         }
         arguments = {"x": {"from": "x"}, "y": {"from": "y"}}
         return flow(

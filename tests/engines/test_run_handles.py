@@ -1,6 +1,7 @@
 """A run in the background: its events for any number of readers, its outcome, its end."""
 
 import asyncio
+import itertools
 
 import pytest
 
@@ -17,7 +18,7 @@ def chain(count, work=lambda: None):
         "chain",
         {name: {"code": "work"} for name in names},
         {"work": work},
-        edges=list(zip(names, names[1:], strict=False)),
+        edges=list(itertools.pairwise(names)),
     )
 
 

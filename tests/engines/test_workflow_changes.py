@@ -1,5 +1,7 @@
 """Versions of a workflow: what they differ in, and whether a run that has begun may go over."""
 
+import itertools
+
 import pytest
 
 from harness.engines.run_store import RunStatus
@@ -63,8 +65,10 @@ def test_what_means_the_same_differs_in_nothing():
         (
             lambda spec: spec["limits"].update(steps=7),
             [
-                'limits changed: {"seconds":86400.0,"steps":100,"usd":null} is now '
-                '{"seconds":86400.0,"steps":7,"usd":null}'
+                (
+                    'limits changed: {"seconds":86400.0,"steps":100,"usd":null} is now '
+                    '{"seconds":86400.0,"steps":7,"usd":null}'
+                )
             ],
         ),
     ],
@@ -104,7 +108,7 @@ class Chain:
             given,
             {name: self.named(name) for name in (*given, "newest", "second", "third")},
             state=state or {"a": int},
-            edges=edges or list(zip(names, names[1:], strict=False)),
+            edges=edges or list(itertools.pairwise(names)),
             **settings,
         )
 
@@ -201,23 +205,42 @@ def test_another_workflow_is_no_version_of_this_one(house, chain):
     house.run(work)
 
 
-def test_branches_that_have_come_to_a_meeting_must_still_meet_there(house, chain):
-    parallel = [("first", "second", "third"), ("second", "last"), ("third", "last")]
-    nodes = {"first": {}, "second": {}, "third": {}, "last": {}}
-    more = {**nodes, "fourth": {}}
-    other = [("first", "second", "third", "fourth"), ("second", "last"), ("third", "last"), ("fourth", "last")]
+FAN = [("first", "second", "third"), ("second", "last"), ("third", "last")]
+WIDER = [("first", "second", "third", "fourth"), *FAN[1:], ("fourth", "last")]
+
+
+def _longer(edges):
+    """With a node before the second one."""
+    begin, *rest = edges
+    return [(begin[0], "before", *begin[2:]), ("before", "second"), *rest]
+
+
+@pytest.mark.parametrize(
+    ("longer", "reason"),
+    [
+        (False, "node 'third' has finished beside one that has not, and would lead elsewhere"),
+        (True, "branches have come to 'last', which would wait for others"),
+    ],
+)
+def test_branches_that_have_come_to_a_meeting_must_still_meet_there(house, chain, longer, reason):
+    """The failing branch is as long as the other, or a step longer."""
+
+    nodes = {key: {} for key in ["first", "second", "third", "last", *(["before"] if longer else [])]}
+    fan, wider = (_longer(FAN), _longer(WIDER)) if longer else (FAN, WIDER)
 
     async def work(harness):
-        old, new = chain.flow(nodes=nodes, edges=parallel), chain.flow(nodes=more, edges=other)
-        failed = await advanced(harness, old)
+        failed = await advanced(harness, chain.flow(nodes=nodes, edges=fan))
         assert isinstance(failed.error, NodeFailed)
         chain.broken = False
-        # Both branches are under way: nobody has come to the meeting yet, so another meeting is as good.
-        ended = await resumed(harness, failed.run.run_id, migrate=harness.load(new))
-        return ended
+        with pytest.raises(MigrationRefused) as refused:
+            await resumed(
+                harness, failed.run.run_id, migrate=harness.load(chain.flow(nodes={**nodes, "fourth": {}}, edges=wider))
+            )
+        assert refused.value.reasons == (reason,)
+        assert (await resumed(harness, failed.run.run_id)).run.status is RunStatus.COMPLETED
+        assert chain.ran[-1] == "last"
 
-    ended = house.run(work)
-    assert ended.run.status is RunStatus.COMPLETED
+    house.run(work)
 
 
 def test_a_limit_that_the_new_workflow_raises_holds_from_there(scripted):

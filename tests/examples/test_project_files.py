@@ -13,8 +13,8 @@ from harness.routing.bindings import BindingsFile
 from harness.workflow.checking.checks import check
 from harness.workflow.loading import load_workflow
 from harness.workflow.node_files import examples, output_schema
-from harness.workflow.nodes.model_node import ModelNodeRunner
 from harness.workflow.node_kinds import ModelNode
+from harness.workflow.nodes.model_node import ModelNodeRunner
 from ontology.schema import load_schema
 from ontology.yaml_documents import parse_yaml, read_yaml
 

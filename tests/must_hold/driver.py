@@ -4,7 +4,7 @@ As a program it is told orders, one JSON object a line, and forks a process for 
 once; it answers with the process's number. `{"wait": PID}` is answered with how that process ended (negative: by
 which signal). A process writes what became of its run to the order's `out`.
 
-An order: `project`, `home`, `out`, and where they matter `person`, `run` (to continue), `inputs`, `lease_seconds`,
+An order: `project`, `home`, `out`, and where they matter `workflow`, `person`, `run` (to continue), `inputs`, `lease_seconds`,
 `patience_seconds` (how long it waits for another's lease), `environment`, `kill_at`: [MOMENT, N] kills the process
 with SIGKILL the N-th time it comes to that moment; `stop_at` stops it there (SIGSTOP).
 """
@@ -28,7 +28,6 @@ from harness.exceptions import HarnessError, LeaseHeld
 from harness.project import load_project
 from harness.settings import Surroundings, load_settings
 from harness.workflow.events import CallAnswered, NodeFinished, NodeRetried, NodeStarted
-from harness.workflow.loading import load_workflow
 
 
 class Moments:
@@ -113,7 +112,7 @@ async def advance(order, moments):
 
 async def recorded(order, harness, project):
     version = await harness.binding_version()
-    loaded = load_workflow(project.workflow_path("audit"))
+    loaded = harness.load(order.get("workflow", "audit"))
     person = harness.settings.person
     folder = Path(order["home"])
     inputs = order.get("inputs", {})

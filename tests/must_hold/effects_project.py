@@ -14,6 +14,12 @@ EFFECTS = frozenset(f"{name}/17" for name in ("invoice", *HTTP_EFFECTS) if name 
     "notify/grace",
 }
 
+# Calls that are in flight at the same time.
+BESIDE_EACH_OTHER = (
+    frozenset({"reserve/tool", "label/tool"}),
+    frozenset({"notify[0]/tool", "notify[1]/tool"}),
+)
+
 HARNESS = """\
 workflows: {fulfil: workflow.yaml}
 bindings: bindings.yaml

@@ -7,7 +7,7 @@ from harness.routing.decision import Decision, Target
 from harness.workflow.checking.problems import Problems
 from harness.workflow.loading import KeyPath, LoadedWorkflow
 from harness.workflow.node_kinds import AgentNode, ModelNode, PlanNode, ToolStyle
-from harness.workflow.nodes.agent_actions import style_for
+from harness.workflow.nodes.agent.actions import style_for
 
 # The targets of a node and a role of it.
 Decide = Callable[[str, str], Decision]

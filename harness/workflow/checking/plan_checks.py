@@ -9,7 +9,7 @@ from harness.workflow.checking.references import check_output_type, check_refere
 from harness.workflow.checking.registry import Registry
 from harness.workflow.loading import KeyPath, LoadedWorkflow
 from harness.workflow.node_kinds import PlanNode, Worker
-from harness.workflow.nodes.plan_values import field_schema
+from harness.workflow.nodes.plan.values import field_schema
 from harness.workflow.origins import is_typed
 from harness.workflow.prompts import Variable, variables
 

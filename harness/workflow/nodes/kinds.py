@@ -13,13 +13,13 @@ from harness.workflow.node_kinds import (
     ToolNode,
     WorkNode,
 )
-from harness.workflow.nodes.agent_node import AgentNodeRunner
+from harness.workflow.nodes.agent.node import AgentNodeRunner
 from harness.workflow.nodes.code_node import CodeNodeRunner
 from harness.workflow.nodes.human_node import HumanNodeRunner
 from harness.workflow.nodes.memory_nodes import RecallNodeRunner, RememberNodeRunner
 from harness.workflow.nodes.model_node import ModelNodeRunner
 from harness.workflow.nodes.node_services import KindRunner
-from harness.workflow.nodes.plan_node import PlanNodeRunner
+from harness.workflow.nodes.plan.node import PlanNodeRunner
 from harness.workflow.nodes.sub_workflow_node import SubWorkflowNodeRunner
 from harness.workflow.nodes.tool_node import ToolNodeRunner
 

@@ -21,7 +21,7 @@ from harness.workflow.nodes.asking_people import answer_of_person
 from harness.workflow.nodes.node_services import Visit
 from harness.workflow.nodes.questions import APPROVAL_SCHEMA, QuestionKind
 from harness.workflow.nodes.step_journal import RecordedStep, StepStatus
-from harness.workflow.origins import is_typed, origin_of_tool
+from harness.workflow.origins import Origin, is_typed, origin_of_tool
 
 STEP_KIND = "tool"
 _MOST_ERROR = 500
@@ -90,13 +90,14 @@ async def _once(tool: Tool, arguments: JsonObject, digest: str, visit: Visit, pa
     try:
         result, size = await bounded_call(tool, call)
     except ToolError as error:
+        visit.carried.add(_origin(spec))  # what it failed with is its server's words
         reason = str(error)[:_MOST_ERROR]
         await services.journal.fail(path, digest, reason)
         seconds = services.monotonic() - began
         services.on_event(ToolAnswered(visit.node, path, spec.name, seconds, None, reason, replayed=False))
         raise
     await services.journal.finish(path, digest, result)
-    visit.carried.add(origin_of_tool(spec.name, trusted=spec.trusted, private=spec.private))
+    visit.carried.add(_origin(spec))
     seconds = services.monotonic() - began
     services.on_event(ToolAnswered(visit.node, path, spec.name, seconds, size, None, replayed=False))
     return result
@@ -114,6 +115,10 @@ async def _replayed(tool_name: str, step: RecordedStep, visit: Visit) -> Json:
     size = len(canonical_json(step.result).encode("utf-8", "replace"))
     visit.services.on_event(ToolAnswered(visit.node, step.path, tool_name, 0.0, size, None, replayed=True))
     return step.result
+
+
+def _origin(spec: ToolSpec) -> Origin:
+    return origin_of_tool(spec.name, trusted=spec.trusted, private=spec.private)
 
 
 def _require_fitting(spec: ToolSpec, arguments: JsonObject) -> None:

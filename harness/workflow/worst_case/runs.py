@@ -14,7 +14,7 @@ from harness.workflow.worst_case.bounds import Amount, Bound, NodeWorstCase, One
 from harness.workflow.worst_case.questions import BodyBytes, Dearest, Decide, Question, Questions
 from harness.workflow.worst_case.visits import most_visits
 
-# An answer that is no plan is sent back once; see `nodes/plan_asking.py`.
+# An answer that is no plan is sent back once; see `nodes/plan/asking.py`.
 _ASKED_FOR_A_PLAN = 2
 # An answer outside a worker's schema is sent back as often as a model node's own default says.
 _REPAIRS_OF_A_WORKER = int(ModelNode.model_fields["repair"].default)

@@ -1,0 +1,1 @@
+"""A plan: a request in words becomes steps, checked as a graph, and run."""
