@@ -1,7 +1,8 @@
 """The composition root: the parts of the house, the engine that runs workflows with them, and how programs use both."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, Iterable
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -12,9 +13,8 @@ from harness.engines.run_handles import RunHandle
 from harness.engines.run_limits import MoneyRunLimits
 from harness.engines.run_store import Run
 from harness.engines.run_tasks import ended_task_of_run
-from harness.exceptions import NameUnknown, SpecificationInvalid
+from harness.exceptions import NameUnknown
 from harness.json_values import JsonObject
-from harness.names import nearest_names
 from harness.parts import PRICES_FILE, Ambient, Parts, utc_now
 from harness.project import Project, find_project
 from harness.settings import Settings, Surroundings, load_settings
@@ -26,10 +26,11 @@ from harness.workflow.building import Workflow
 from harness.workflow.checking.checks import require_valid
 from harness.workflow.checking.registry import Registry
 from harness.workflow.events import OnRunEvent
-from harness.workflow.loading import LoadedWorkflow, load_workflow, named_workflows, workflow_from_spec
-from harness.workflow.nodes.node_services import ChildRuns, NodeServices, RunIdentity
+from harness.workflow.loading import LoadedWorkflow
+from harness.workflow.nodes.node_services import ChildRuns, NodeServices, RunContext, RunIdentity
 from harness.workflow.spec import WorkflowSpec
 from harness.workflow.state_values import value_at
+from harness.workflow_library import AnyWorkflow, WorkflowLibrary
 
 __all__ = ["PRICES_FILE", "Ambient", "Harness", "utc_now"]
 
@@ -57,7 +58,7 @@ class Harness(Parts):
         lease_seconds: float = LEASE_SECONDS,
     ) -> None:
         super().__init__(settings, project, ambient or Ambient())
-        self._written = {each.name: each for each in workflows}
+        self._library = WorkflowLibrary(project, workflows)
         self._stream = stream
         self._lease_seconds = lease_seconds
         self._handles: list[RunHandle] = []
@@ -93,7 +94,7 @@ class Harness(Parts):
 
     async def start(
         self,
-        workflow: str | Path | Workflow | LoadedWorkflow,
+        workflow: AnyWorkflow,
         inputs: JsonObject | None = None,
         *,
         team: str | None = None,
@@ -105,23 +106,29 @@ class Harness(Parts):
             SpecificationInvalid: with every problem; nothing was recorded.
             NameUnknown: there is no workflow of this name.
         """
-        loaded = self.load(workflow)
-        version = await self.binding_version()
-        require_valid(loaded, self.registry(), version.bindings.is_bound)
-        run = await self.engine.record(
-            RunOrder(
-                loaded=loaded,
-                inputs=inputs or {},
-                person=self.settings.person,
-                team=team,
-                working_folder=working_folder or Path.cwd(),
-                project_folder=self.project.folder if self.project else Path.cwd(),
-                binding_version=version.version,
-            )
-        )
+        run = await self._recorded(workflow, inputs or {}, team, working_folder)
         return self._handle(run.run_id)
 
-    async def resume(self, run_id: str, *, migrate: str | Path | Workflow | LoadedWorkflow | None = None) -> RunHandle:
+    @asynccontextmanager
+    async def run_context(
+        self,
+        workflow: AnyWorkflow,
+        inputs: JsonObject | None = None,
+        *,
+        on_event: OnRunEvent = lambda _: None,
+    ) -> AsyncGenerator[RunContext]:
+        """What a compiled graph is run with by somebody who runs it by themselves: a run that is recorded and held.
+
+        The run is completed when the block ends and failed when it raises; its checkpoints are the graph's own matter.
+
+        Raises:
+            SpecificationInvalid, NameUnknown: as `start`.
+        """
+        run = await self._recorded(workflow, inputs or {}, None, None)
+        async with self.engine.held(run.run_id, on_event) as context:
+            yield context
+
+    async def resume(self, run_id: str, *, migrate: AnyWorkflow | None = None) -> RunHandle:
         """Continue a run in the background; nothing that was finished or paid for is done again.
 
         Args:
@@ -133,30 +140,18 @@ class Harness(Parts):
         run = await self.runs.run(run_id)
         return self._handle(run.run_id, None if migrate is None else self.load(migrate))
 
-    def load(self, workflow: str | Path | Workflow | LoadedWorkflow) -> LoadedWorkflow:
-        """A workflow by its name, its file, or as Python wrote it, with the workflows that are its steps.
+    def load(self, workflow: AnyWorkflow) -> LoadedWorkflow:
+        """A workflow with the workflows that are its steps.
 
         Raises:
             NameUnknown: there is no workflow of this name.
             SpecificationInvalid: it cannot be used, or would come to run itself.
         """
-        if isinstance(workflow, LoadedWorkflow):
-            return workflow
-        if isinstance(workflow, Workflow):
-            self._written[workflow.name] = workflow
-            return self._with_steps(workflow, ())
-        if isinstance(workflow, str) and workflow in self._written:
-            return self._with_steps(self._written[workflow], ())
-        paths = self._workflow_paths()
-        if isinstance(workflow, str) and workflow not in paths:
-            raise NameUnknown("workflow", workflow, nearest_names(workflow, [*paths, *self._written]))
-        return load_workflow(paths[workflow] if isinstance(workflow, str) else workflow, paths)
+        return self._library.load(workflow)
 
     def registry(self) -> Registry:
         """What workflows may name here. Imports nothing."""
-        known = self.project.registry() if self.project else Registry()
-        functions = frozenset(name for each in self._written.values() for name in each.functions)
-        return replace(known, code=known.code | functions, workflows=known.workflows | self._written.keys())
+        return self._library.registry()
 
     @cached_property
     def engine(self) -> EmbeddedEngine:
@@ -175,32 +170,29 @@ class Harness(Parts):
             )
         )
 
+    async def _recorded(
+        self, workflow: AnyWorkflow, inputs: JsonObject, team: str | None, working_folder: Path | None
+    ) -> Run:
+        loaded = self.load(workflow)
+        version = await self.binding_version()
+        require_valid(loaded, self.registry(), version.bindings.is_bound)
+        return await self.engine.record(
+            RunOrder(
+                loaded=loaded,
+                inputs=inputs,
+                person=self.settings.person,
+                team=team,
+                working_folder=working_folder or Path.cwd(),
+                project_folder=self.project.folder if self.project else Path.cwd(),
+                binding_version=version.version,
+            )
+        )
+
     def _handle(self, run_id: str, migrate: LoadedWorkflow | None = None) -> RunHandle:
         handle = RunHandle(self.engine, run_id, person=self.settings.person, migrate=migrate)
         self._handles = [each for each in self._handles if not each.done]
         self._handles.append(handle)
         return handle
-
-    def _workflow_paths(self) -> dict[str, Path]:
-        project = self.project
-        return {name: project.workflow_path(name) for name in project.file.workflows} if project else {}
-
-    def _with_steps(self, workflow: Workflow, above: tuple[str, ...]) -> LoadedWorkflow:
-        """What Python wrote, with the workflows that it names; `above`: those that it is a step of."""
-        built, paths = workflow.build(), self._workflow_paths()
-        steps: dict[str, LoadedWorkflow] = {}
-        for _, name in named_workflows(built.spec):
-            if name in (*above, workflow.name):
-                way = " -> ".join([*above, workflow.name, name])
-                raise SpecificationInvalid([f"{workflow.name}: {name!r} would come to run itself ({way})"])
-            if name in self._written:
-                step = self._with_steps(self._written[name], (*above, workflow.name))
-            elif name in paths:
-                step = load_workflow(paths[name], paths)
-            else:
-                continue  # the check says it
-            steps |= {name: replace(step, workflows={}), **step.workflows}
-        return workflow_from_spec(built.spec, built.files, steps)
 
     def _services_for(self, run: RunIdentity, on_event: OnRunEvent, children: ChildRuns) -> NodeServices:
         clock, writer = self._ambient.clock, self.databases.runs_writer
@@ -208,7 +200,7 @@ class Harness(Parts):
         asking = AskingRun(run.organisation, run.run_id, run.root_run_id, run.workflow, run.person)
         return NodeServices(
             model_call=self.model_call.of_step(run.within) if run.within else self.model_call,
-            resolve=lambda name: self._resolve(run.workflow, name),
+            resolve=lambda name: self._library.code(run.workflow, name),
             toolbox=self.toolbox,
             findings=lambda: self.findings,
             recollection=lambda: self.recollection,
@@ -244,17 +236,6 @@ class Harness(Parts):
             clock=self._ambient.clock,
             new_id=self._ambient.new_id,
         )
-
-    def _resolve(self, workflow: str, name: str) -> Callable[..., Any]:
-        """The code of a name: what Python wrote with the workflow goes before what the project registers."""
-        functions: Mapping[str, Callable[..., Any]] = (
-            self._written[workflow].functions if workflow in self._written else {}
-        )
-        if name in functions:
-            return functions[name]
-        if self.project is None:
-            raise NameUnknown("code", name, nearest_names(name, functions))
-        return self.project.resolve_callable(name)
 
     def _saver_for(self, person: str) -> Any:
         # Imports langgraph, which only what runs a graph may pay for.

@@ -6,9 +6,12 @@ import sys
 
 import pytest
 
+import harness
 from harness.assembly import Ambient, Harness
+from harness.engines.run_store import RunStatus
 from harness.exceptions import ConfigurationInvalid, NameUnknown
 from harness.settings import Settings
+from harness.workflow.building import Workflow
 from tests.must_hold.conftest import empty_home, home, scripted
 
 __all__ = ["empty_home", "home", "scripted"]
@@ -41,7 +44,10 @@ def test_without_a_project_there_are_no_tools_no_ontology_and_an_empty_binding(t
             assert harness.schema is None
             assert harness.findings is None
             with pytest.raises(NameUnknown):
-                harness._resolve("audit", "inventory")
+                harness._library.code("audit", "inventory")
+            with pytest.raises(NameUnknown):
+                await harness.toolbox.tool("anything")
+            assert harness.mcp is None
             assert (await harness.binding_version()).bindings.bindings == ()
 
     asyncio.run(main())
@@ -84,3 +90,66 @@ def _any_run():
     from harness.engines.run_store import NewRun
 
     return NewRun(person="ada", workflow="w", spec={}, inputs={}, project="", binding_version=1)
+
+
+def greeting(text="Hello"):
+    flow = Workflow("greet", state={"guest": str, "text": str}, inputs=["guest"])
+
+    @flow.code(output="text")
+    def write(guest: str) -> str:
+        return f"{text} {guest}"
+
+    return flow
+
+
+def test_a_workflow_from_python_runs_in_a_folder_without_a_project(tmp_path):
+    async def main():
+        async with Harness.of_folder(tmp_path, person="ada", home=str(tmp_path / "home")) as house:
+            assert house.project is None
+            run = await house.start(greeting(), {"guest": "Grace"})
+            return (await run.outcome()).state
+
+    assert asyncio.run(main()) == {"guest": "Grace", "text": "Hello Grace"}
+
+
+def test_the_functions_of_two_workflows_do_not_meet(tmp_path):
+    other = greeting("Good day")
+    other.name = "greet_formally"
+
+    async def main():
+        flows = [greeting(), other]
+        async with Harness.of_folder(tmp_path, workflows=flows, person="ada", home=str(tmp_path / "home")) as house:
+            runs = [await house.start(name, {"guest": "Ada"}) for name in ("greet", "greet_formally")]
+            return [(await run.outcome()).state["text"] for run in runs]
+
+    assert asyncio.run(main()) == ["Hello Ada", "Good day Ada"]
+
+
+def test_a_compiled_graph_is_run_by_its_owner_in_a_recorded_run(tmp_path):
+    async def main():
+        async with Harness.of_folder(tmp_path, person="ada", home=str(tmp_path / "home")) as house:
+            flow = greeting()
+            graph = harness.compile(flow)
+            async with house.run_context(flow, {"guest": "Ada"}) as context:
+                state = await graph.ainvoke({"guest": "Ada", "text": None}, context=context)
+                held = await house.runs.run(context.run.run_id)
+                assert (held.status, held.owner) == (RunStatus.RUNNING, house._ambient.owner)
+            with pytest.raises(ValueError, match="mine"):
+                async with house.run_context(flow, {"guest": "Ada"}) as failing:
+                    raise ValueError("mine")
+            ended = [(await house.runs.run(each.run.run_id)).status for each in (context, failing)]
+            return state, ended
+
+    state, ended = asyncio.run(main())
+    assert state["text"] == "Hello Ada"
+    assert ended == [RunStatus.COMPLETED, RunStatus.FAILED]
+
+
+def test_the_tools_of_a_project_are_closed_with_it(scripted):
+    async def main():
+        async with scripted.opened() as house:
+            assert house.toolbox is house.toolbox
+            with pytest.raises(NameUnknown):
+                await house.toolbox.tool("nothing")
+
+    asyncio.run(main())

@@ -135,6 +135,22 @@ def test_a_missing_key_starts_no_local_server(tmp_path, environment):
     assert started == [(str(tmp_path / "tiny.gguf"), "wire", 512)]
 
 
+def test_the_variable_of_an_endpoint_names_another_file_of_weights_and_is_read_each_time(tmp_path, environment):
+    asked = []
+
+    class Watched(LocalModelServers):
+        async def base_url(self, gguf, wire_name, context_tokens):
+            asked.append((gguf, wire_name, context_tokens))
+            return "http://127.0.0.1:9/v1"
+
+    connections = EndpointConnections(folder=tmp_path, environment=environment, local_models=Watched(tmp_path / "logs"))
+    wanted = target(gguf="package:small", gguf_env="LARGE_GGUF")
+    for value in (None, " ", "/models/large.gguf\n", "near.gguf"):
+        environment |= {} if value is None else {"LARGE_GGUF": value}
+        opened(connections, wanted)
+    assert [gguf for gguf, *_ in asked] == ["package:small"] * 2 + ["/models/large.gguf", str(tmp_path / "near.gguf")]
+
+
 def test_a_file_of_weights_that_is_not_there_is_refused_by_its_whole_path(connections, tmp_path):
     with pytest.raises(ConfigurationInvalid) as caught:
         opened(connections, target(gguf="models/none.gguf"))

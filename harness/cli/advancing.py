@@ -18,6 +18,7 @@ from harness.project import PROJECT_FILE, Project, load_project
 from harness.workflow.checking.checks import require_valid
 from harness.workflow.checking.registry import Registry
 from harness.workflow.loading import LoadedWorkflow
+from harness.workflow.visible_text import visible_text
 
 
 async def advance(context: CommandContext, harness: Harness, run: Run, *, migrate: bool = False) -> ExitCode:
@@ -131,6 +132,7 @@ def _report(
         for line in state_lines(outcome.state):
             output.text(line)
     if said is not None:
-        output.problem(said)
+        # What a provider or a tool said of a failure begins no line.
+        output.problem("\n  ".join(visible_text(said).split("\n")))
     output.say(f"run {run.run_id} {run.status}: {cost_words(costs)}")
     return code

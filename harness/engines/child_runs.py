@@ -26,6 +26,7 @@ from harness.json_values import JsonObject
 from harness.ledger.tasks import task_id_for
 from harness.workflow.events import ChildRunStarted, OnRunEvent, RunEvent
 from harness.workflow.nodes.node_services import ChildRuns, RunIdentity
+from harness.workflow.origins import Carried, Origin
 
 _A_LITTLE_LATER = 0.05  # seconds
 Advance = Callable[[Run, OnRunEvent], Awaitable[RunOutcome]]
@@ -36,6 +37,7 @@ class StepRuns(ChildRuns):
 
     Args:
         advance: advances a run that is a step.
+        origin_of: what a run's state carries in the end, all of it together.
     """
 
     def __init__(
@@ -47,6 +49,7 @@ class StepRuns(ChildRuns):
         on_event: OnRunEvent,
         *,
         advance: Advance,
+        origin_of: Callable[[Run], Awaitable[Origin]],
         clock: Callable[[], datetime],
     ) -> None:
         self._runs = runs
@@ -55,15 +58,26 @@ class StepRuns(ChildRuns):
         self._identity = identity
         self._on_event = on_event
         self._advance = advance
+        self._origin_of = origin_of
         self._clock = clock
         # LangGraph takes a graph that is run within a node for a part of the outer one, by the context; this has none.
         self._context = contextvars.copy_context()
 
-    async def run(self, workflow: str, inputs: JsonObject, *, node: str, path: str, task_id: str) -> JsonObject:
+    async def run(
+        self,
+        workflow: str,
+        inputs: JsonObject,
+        *,
+        node: str,
+        path: str,
+        task_id: str,
+        carried: Carried | None = None,
+    ) -> JsonObject:
         """See the port."""
+        carried = carried or Carried()
         child = await self._runs.child(self._parent.run_id, path)
         if child is None:
-            child = await self._recorded(workflow, inputs, path, task_id)
+            child = await self._recorded(workflow, inputs, path, task_id, carried.origin)
         self._on_event(ChildRunStarted(node, child.run_id, workflow))
 
         def hear(event: RunEvent) -> None:
@@ -76,9 +90,10 @@ class StepRuns(ChildRuns):
             raise self._as_of_node(error, node, child) from error  # of the step's lease; ours is another matter
         if outcome.error is not None:
             raise self._as_of_node(outcome.error, node, child)
+        carried.add(await self._origin_of(child))
         return outcome.state
 
-    async def _recorded(self, workflow: str, inputs: JsonObject, path: str, task_id: str) -> Run:
+    async def _recorded(self, workflow: str, inputs: JsonObject, path: str, task_id: str, origin: Origin) -> Run:
         loaded = self._stored.loaded.step_workflow(workflow)
         parent = self._parent
         order = RunOrder(
@@ -95,7 +110,7 @@ class StepRuns(ChildRuns):
             NewRun(
                 person=parent.person,
                 workflow=loaded.spec.workflow,
-                spec=replace(order.stored(), parent_task_id=task_id).to_json(),
+                spec=replace(order.stored(), parent_task_id=task_id, origin=origin).to_json(),
                 inputs=inputs,
                 project=parent.project,
                 binding_version=parent.binding_version_at_start,

@@ -5,7 +5,8 @@ written before the next step begins; what models answered is in the money store'
 process continues, and nothing that was finished or paid for is done again.
 """
 
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import cast
 
@@ -15,6 +16,7 @@ from harness.engines.run_store import NewRun, Run
 from harness.json_values import JsonObject
 from harness.workflow.events import OnRunEvent
 from harness.workflow.loading import LoadedWorkflow
+from harness.workflow.nodes.node_services import RunContext
 
 __all__ = [
     "LEASE_SECONDS",
@@ -72,6 +74,17 @@ class EmbeddedEngine:
         """
         root = await self._runs.root_of(run_id)
         return await self._advancing.advance(root, on_event, migrate=migrate)
+
+    @asynccontextmanager
+    async def held(self, run_id: str, on_event: OnRunEvent) -> AsyncGenerator[RunContext]:
+        """Hold a recorded run for somebody who runs its graph by themselves; it ends as the block does.
+
+        Raises:
+            LeaseHeld, RunInterrupted, RunCancelled: as `advance`; the block is cancelled.
+        """
+        run = await self._runs.run(run_id)
+        async with self._advancing.held(run, on_event) as context:
+            yield context
 
     async def cancel(self, run_id: str, person: str) -> Run:
         """Ask for a run to be stopped, with the runs that are its steps; it can be resumed.

@@ -2,12 +2,14 @@
 
 from typing import cast
 
+from harness.engines.run_orders import origin_of_all
 from harness.exceptions import HarnessError
 from harness.json_values import JsonObject, digest_of
 from harness.workflow.loading import LoadedWorkflow
 from harness.workflow.nodes.node_runner import NodeRunner
 from harness.workflow.nodes.node_services import RunContext
 from harness.workflow.nodes.step_journal import StepStatus
+from harness.workflow.origins import ORIGINS
 from harness.workflow.state_values import VISITS
 
 ERROR_KEY = "error"
@@ -37,5 +39,10 @@ async def run_failure_node(loaded: LoadedWorkflow, context: RunContext, state: J
     step = await journal.begin(path, _STEP, digest)
     if step.status is StepStatus.DONE:
         return
-    await NodeRunner(loaded, name).run({**state, ERROR_KEY: happened, VISITS: {name: visit}}, context)
+    given: JsonObject = {**state, ERROR_KEY: happened, VISITS: {name: visit}}
+    if ORIGINS in state:
+        # The message may tell of anything that the run had before it.
+        known = cast("JsonObject", state[ORIGINS])
+        given[ORIGINS] = {**known, ERROR_KEY: origin_of_all(state).to_json()}
+    await NodeRunner(loaded, name).run(given, context)
     await journal.finish(path, digest, None)

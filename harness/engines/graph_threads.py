@@ -73,10 +73,11 @@ class GraphThread:
         self._loaded = loaded
         self._saver = saver
 
-    async def run(self, context: RunContext, inputs: JsonObject, *, active_seconds: float) -> JsonObject:
-        """Run the graph from its newest checkpoint, or from the inputs where there is none; the state it ends in.
+    async def run(self, context: RunContext, start: JsonObject, *, active_seconds: float) -> JsonObject:
+        """Run the graph from its newest checkpoint, or from the start where there is none; the state it ends in.
 
         Args:
+            start: the state before the first node.
             active_seconds: for how long the run was advanced before.
 
         Raises:
@@ -88,10 +89,9 @@ class GraphThread:
         if newest is not None:
             await self._add_new_keys(newest)
         taken = newest.metadata["step"] if newest is not None else _BEFORE_THAT
-        start = None if newest is not None else initial_state(self._loaded.spec, inputs)
         try:
             async with asyncio.timeout(limits.seconds - active_seconds):
-                values = await self._invoke(start, context, limits, taken)
+                values = await self._invoke(None if newest else start, context, limits, taken)
         except GraphDrained as error:
             raise LimitOfRunReached(self.run_id, "steps", limits.steps) from error
         except TimeoutError as error:

@@ -16,7 +16,7 @@ from harness.engines.child_runs import StepRuns
 from harness.engines.failure_node import run_failure_node
 from harness.engines.run_lease import HeldLease, renewed_lease
 from harness.engines.run_limits import MoneyRunLimits, is_own_limit
-from harness.engines.run_orders import RunOutcome, StoredOrder
+from harness.engines.run_orders import RunOutcome, StoredOrder, begun_with
 from harness.engines.run_store import Run, RunStatus, RunStore
 from harness.engines.run_tasks import task_of_run
 from harness.engines.run_threads import RunThreads
@@ -101,6 +101,27 @@ class RunAdvancing:
         finally:
             self._advancing.discard(before.run_id)
 
+    @asynccontextmanager
+    async def held(self, before: Run, on_event: OnRunEvent) -> AsyncGenerator[RunContext]:
+        """As `EmbeddedEngine.held`."""
+        run = await self._runs.claim(before.run_id, owner=self._parts.owner, lease_seconds=self._parts.lease_seconds)
+        lease: HeldLease | None = None
+        try:
+            async with self._lease(run) as lease:
+                stored = StoredOrder.from_json(await self._runs.spec(run.run_id))
+                yield await self._begun(run, stored, _unfailing(on_event), (), resumed=before.started_at is not None)
+        except asyncio.CancelledError:
+            left = self._release(run, RunStatus.INTERRUPTED, str(RunInterrupted(run.run_id)), lease)
+            await asyncio.shield(left)
+            raise
+        except (LeaseHeld, RunInterrupted):
+            raise
+        except BaseException as error:
+            status = status_after(error) if isinstance(error, HarnessError) else RunStatus.FAILED
+            await asyncio.shield(self._release(run, status, str(error), lease))
+            raise
+        await self._release(run, RunStatus.COMPLETED, None, lease)
+
     def look(self, run_id: str) -> None:
         """Let whoever advances a run in this process see at once that it is to be stopped."""
         if run_id in self._leases:
@@ -142,20 +163,15 @@ class RunAdvancing:
     async def _execute(
         self, run: Run, stored: StoredOrder, on_event: OnRunEvent, within: tuple[str, ...], *, resumed: bool
     ) -> JsonObject:
-        if not within:
-            await self._parts.sweep()
-        context = self._context(run, stored, on_event, within, resumed=resumed)
-        await context.services.start_task(task_of_run(run, parent_id=stored.parent_task_id))
+        context = await self._begun(run, stored, on_event, within, resumed=resumed)
         spec = stored.loaded.spec
-        usd = _usd(spec)
-        if usd is not None:
-            await self._parts.limits_for(context.run).cap_run(usd)
         thread = self.threads.of(run, stored.loaded)
         if stored.fork is not None:
             await self._begin_fork(run, stored, context)
         inputs = cast("JsonObject", await self._runs.inputs(run.run_id))
         try:
-            state = await thread.run(context, inputs, active_seconds=run.active_seconds)
+            start = begun_with(spec, inputs, stored.origin)
+            state = await thread.run(context, start, active_seconds=run.active_seconds)
         except HarnessError as error:
             if spec.on_error is not None and status_after(error) is RunStatus.FAILED:
                 await self._tell_of(error, run, stored.loaded, context)
@@ -163,9 +179,12 @@ class RunAdvancing:
         await self._parts.on_ended(run, spec, state)
         return state
 
-    def _context(
+    async def _begun(
         self, run: Run, stored: StoredOrder, on_event: OnRunEvent, within: tuple[str, ...], *, resumed: bool
     ) -> RunContext:
+        """What the run's nodes get, once its task and its limit are recorded."""
+        if not within:
+            await self._parts.sweep()
         identity = stored.identity(run, within=within, resumed=resumed)
         children = StepRuns(
             self._runs,
@@ -174,9 +193,15 @@ class RunAdvancing:
             identity,
             on_event,
             advance=lambda child, hear: self.advance(child, hear, within=(run.run_id, *within)),
+            origin_of=self.threads.origin,
             clock=self._parts.clock,
         )
-        return RunContext(identity, self._parts.services_for(identity, on_event, children))
+        services = self._parts.services_for(identity, on_event, children)
+        await services.start_task(task_of_run(run, parent_id=stored.parent_task_id))
+        usd = _usd(stored.loaded.spec)
+        if usd is not None:
+            await self._parts.limits_for(identity).cap_run(usd)
+        return RunContext(identity, services)
 
     async def _tell_of(self, error: HarnessError, run: Run, loaded: LoadedWorkflow, context: RunContext) -> None:
         """Run the node that is for failures; what it fails with stands below what it was to tell of."""

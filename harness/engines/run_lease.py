@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 from harness.engines.run_store import RunStore
 from harness.exceptions import RunCancelled, RunError, RunInterrupted
@@ -41,12 +41,10 @@ class HeldLease:
     async def lost(self) -> RunError:
         """Renew it for as long as that can be done, and say why it no longer can."""
         while True:
-            self._look.clear()
-            try:
+            with suppress(TimeoutError):
                 async with asyncio.timeout(min(self._seconds / 3, LOOK_SECONDS)):
                     await self._look.wait()
-            except TimeoutError:
-                pass
+            self._look.clear()
             reason = await self._renewed()
             if reason is not None:
                 return reason

@@ -12,8 +12,9 @@ from harness.json_values import Json, JsonObject
 from harness.names import nearest_names
 from harness.workflow.loading import LoadedWorkflow
 from harness.workflow.nodes.node_services import RunIdentity
+from harness.workflow.origins import CLEAN, ORIGINS, Origin
 from harness.workflow.spec import WorkflowSpec
-from harness.workflow.state_values import misfit
+from harness.workflow.state_values import initial_state, misfit
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +74,7 @@ class StoredOrder:
 
     Args:
         parent_task_id: the task that its own is a part of; None for a run that is no step of another.
+        origin: what its inputs carry beside what the workflow says of them.
     """
 
     loaded: LoadedWorkflow
@@ -80,6 +82,7 @@ class StoredOrder:
     team: str | None
     parent_task_id: str | None = None
     fork: Fork | None = None
+    origin: Origin = CLEAN
 
     def to_json(self) -> JsonObject:
         """As it is stored."""
@@ -90,6 +93,7 @@ class StoredOrder:
             "team": self.team,
             "parent_task_id": self.parent_task_id,
             "fork": None if fork is None else {"checkpoint_id": fork.checkpoint_id, "changes": fork.changes},
+            "origin": self.origin.to_json(),
         }
 
     @classmethod
@@ -106,6 +110,7 @@ class StoredOrder:
             working_folder=Path(str(stored["working_folder"])),
             team=cast("str | None", stored.get("team")),
             parent_task_id=cast("str | None", stored.get("parent_task_id")),
+            origin=Origin.from_json(cast("JsonObject", stored["origin"])) if "origin" in stored else CLEAN,
             fork=None if fork is None else Fork(str(fork["checkpoint_id"]), cast("JsonObject", fork["changes"])),
         )
 
@@ -175,3 +180,20 @@ def unknown_keys(spec: WorkflowSpec, keys: JsonObject) -> list[str]:
             hint = f"did you mean {near[0]!r}?" if near else f"there is {', '.join(spec.state) or 'none'}"
             found.append(f"no state key {key!r}; {hint}")
     return found
+
+
+def begun_with(spec: WorkflowSpec, inputs: JsonObject, origin: Origin) -> JsonObject:
+    """The state before the first node, with what the inputs carry beside what the workflow says of them."""
+    start = initial_state(spec, inputs)
+    if ORIGINS in start and origin != CLEAN:
+        known = cast("dict[str, JsonObject]", start[ORIGINS])
+        for key in inputs:
+            said = Origin.from_json(known[key]) if key in known else CLEAN
+            known[key] = said.joined(origin).to_json()
+    return start
+
+
+def origin_of_all(state: Mapping[str, Json]) -> Origin:
+    """What a state carries, all of it together."""
+    known = cast("Mapping[str, JsonObject]", state.get(ORIGINS) or {})
+    return CLEAN.joined(*(Origin.from_json(each) for each in known.values()))

@@ -3,9 +3,11 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from harness.engines.run_orders import origin_of_all
 from harness.engines.run_store import Run
 from harness.json_values import JsonObject
 from harness.workflow.loading import LoadedWorkflow
+from harness.workflow.origins import CLEAN, Origin
 
 if TYPE_CHECKING:  # light: what it names is loaded by who needs a thread
     from harness.engines.graph_threads import GraphThread
@@ -44,6 +46,13 @@ class RunThreads:
 
         found = await self._saver(run.person).aget_tuple(thread_config(run.run_id))
         return state_in(found) if found else {}
+
+    async def origin(self, run: Run) -> Origin:
+        """What a run's state carries at its newest checkpoint, all of it together."""
+        from harness.engines.graph_threads import channels_in, thread_config
+
+        found = await self._saver(run.person).aget_tuple(thread_config(run.run_id))
+        return origin_of_all(channels_in(found)) if found else CLEAN
 
     def _saver(self, person: str) -> Any:
         if person not in self._savers:

@@ -1,18 +1,15 @@
 """A copy of the hello example with a home of its own, and the real command line run on it."""
 
-import io
 import os
 import shutil
 import subprocess
 import sys
-from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 from harness.assembly import Harness
-from harness.cli.main import run
 from harness.project import load_project
 from harness.settings import Settings
-from tests.cli.said import REPOSITORY, Said
+from tests.cli.said import REPOSITORY, Said, said_here
 
 ONTOLOGY = REPOSITORY / "tests" / "ontology" / "licences.yaml"
 
@@ -32,14 +29,7 @@ class HelloProject:
 
     def say(self, *words: str, person: str = "ada") -> Said:
         """Run the console script in this process."""
-        out, err = io.StringIO(), io.StringIO()
-        with redirect_stdout(out), redirect_stderr(err):
-            try:
-                run(self._arguments(words, person))
-                code = 0
-            except SystemExit as ended:
-                code = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
-        return Said(code, out.getvalue(), err.getvalue())
+        return said_here(self._arguments(words, person))
 
     def start(self, *words: str, person: str = "ada") -> subprocess.Popen:
         """Run it in a process of its own."""

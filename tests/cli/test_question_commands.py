@@ -75,10 +75,10 @@ def test_without_an_answer_the_whole_question_is_printed_and_stays_open(asking):
     assert listed["question_id"] in asking("questions").out
 
 
-def test_yes_from_another_person_lets_the_run_go_on_to_its_end(asking):
-    run_id = waiting(asking)
+def test_yes_from_another_process_and_person_lets_the_run_go_on_to_its_end(asking):
+    run_id = waiting(asking.elsewhere)
     (asked,) = asking("questions", "--json").lines
-    said = asking("approve", run_id[:12], "--yes", "--comment", "go", "--as", "grace", "--json")
+    said = asking.elsewhere("approve", run_id[:12], "--yes", "--comment", "go", "--as", "grace", "--json")
     assert said.code == 0, said.err
     events = {event["event"]: event for event in said.lines}
     assert events["answer_recorded"] == {

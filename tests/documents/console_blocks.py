@@ -1,8 +1,8 @@
 """Runs the `console` blocks of a page as a reader would type them, and compares what they print.
 
 A line that begins with `$ ` is a command, the lines up to the next one what it prints (standard output and error
-together). `...` stands for anything, over lines where it stands alone; run ids are taken for equal; `[exit code N]`
-ends a block whose command is meant to fail.
+together). `...` stands for anything, over lines where it stands alone; run ids are taken for equal; `RUN` in a command
+is the run whose id was printed last; `[exit code N]` ends a block whose command is meant to fail.
 """
 
 import os
@@ -13,6 +13,7 @@ from pathlib import Path
 
 _BLOCK = re.compile(r"^```console\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 _RUN_ID = re.compile(r"\b[0-9a-hjkmnp-tv-z]{16}\b")
+_TOLD_RUN = re.compile(r"\brun ([0-9a-hjkmnp-tv-z]{16})\b")
 _EXIT = re.compile(r"\[exit code (\d+)\]")
 
 
@@ -48,7 +49,7 @@ def matches(expected: str, printed: str) -> bool:
 def run_page(page: Path, folder: Path, binaries: Path) -> list[str]:
     """Run a page's commands in one shell's place after the other; what differed, in words."""
     problems: list[str] = []
-    here = folder
+    here, last_run = folder, "RUN"
     environment = {
         "PATH": f"{binaries}{os.pathsep}{os.environ['PATH']}",
         "HOME": str(folder),
@@ -58,7 +59,8 @@ def run_page(page: Path, folder: Path, binaries: Path) -> list[str]:
         "LANG": "C.UTF-8",
     }
     for command in commands_of(page):
-        script = f"{command.text}\nstatus=$?\npwd > {folder}/.where\nexit $status"
+        typed = re.sub(r"\bRUN\b", last_run, command.text)
+        script = f"{typed}\nstatus=$?\npwd > {folder}/.where\nexit $status"
         done = subprocess.run(
             ["sh", "-c", script],
             cwd=here,
@@ -69,6 +71,7 @@ def run_page(page: Path, folder: Path, binaries: Path) -> list[str]:
             timeout=240,
             check=False,
         )
+        last_run = [last_run, *_TOLD_RUN.findall(done.stdout)][-1]
         here = Path((folder / ".where").read_text(encoding="utf-8").strip())
         if done.returncode != command.exit_code:
             problems.append(f"$ {command.text}\nended with {done.returncode}, not {command.exit_code}:\n{done.stdout}")

@@ -10,7 +10,7 @@ import pytest
 from tests.documents.console_blocks import commands_of, matches, run_page
 
 ROOT = Path(__file__).parents[2]
-PAGES = ["README.md", "docs/tutorial.md"]
+PAGES = ["README.md", "docs/tutorial.md", "examples/model_per_node/README.md"]
 
 
 @pytest.mark.slow

@@ -6,10 +6,12 @@ from decimal import Decimal
 
 import pytest
 
+from harness.engines.graph_threads import thread_config
 from harness.engines.run_store import RunStatus
 from harness.exceptions import BudgetExceeded, NodeFailed, SpecificationInvalid, WaitsForPerson
 from harness.workflow.events import ChildRunStarted, NodeFinished
 from harness.workflow.loading import load_workflow
+from harness.workflow.spec import StateKeySpec
 from tests.engines.conftest import advanced, flow, recorded, resumed
 
 CHILD = {"kind": "workflow", "workflow": "inner"}
@@ -334,3 +336,32 @@ def test_a_run_that_is_not_started_can_be_a_parent_later(house):
 
     run_id = house.run(first, inner.flow())
     assert house.run(second, inner.flow()) == 6
+
+
+def test_what_a_steps_inputs_came_from_goes_with_them_and_what_it_brings_in_comes_back(house):
+    """The step's own file says nothing of its input; what it makes is private by its own word."""
+    inner = flow(
+        "inner",
+        {"copy": {"arguments": {"text": {"from": "text"}}, "output": "copied"}},
+        {"copy": lambda text: text},
+        state={"text": str, "copied": str, "secret": StateKeySpec(type="string", private=True, default="s")},
+        inputs=["text"],
+    )
+    letters = flow(
+        "outer",
+        {"step": {**CHILD, "inputs": {"text": {"from": "letter"}}, "output": "found"}},
+        state={"letter": StateKeySpec(type="string", untrusted=True), "found": dict},
+        inputs=["letter"],
+    )
+
+    async def work(harness):
+        ended = await advanced(harness, letters, {"letter": "hello"})
+        (child,) = await harness.runs.children(ended.run.run_id)
+        saver = harness._saver_for("ada")
+        found = [await saver.aget_tuple(thread_config(each.run_id)) for each in (child, ended.run)]
+        return [each.checkpoint["channel_values"]["_origins"] for each in found]
+
+    of_child, of_parent = house.run(work, inner)
+    assert of_child["text"]["untrusted"]
+    assert of_child["copied"]["untrusted"]
+    assert (of_parent["found"]["untrusted"], of_parent["found"]["private"]) == (True, True)

@@ -2,11 +2,12 @@
 
 import asyncio
 from datetime import UTC, datetime
+from types import SimpleNamespace
 
 import pytest
 
 from harness.engines.run_lease import renewed_lease
-from harness.exceptions import LeaseHeld, RunInterrupted
+from harness.exceptions import LeaseHeld, RunCancelled, RunInterrupted
 from ontology.exceptions import DatabaseUnavailable
 
 
@@ -16,11 +17,16 @@ class Leases:
     def __init__(self, *answers):
         self.answers = list(answers)
         self.asked = asyncio.Queue()
+        self.active_seconds = 0.0
+        self.cancelled_by = None
 
-    async def renew(self, run_id, *, owner, lease_seconds):
+    async def renew(self, run_id, *, owner, lease_seconds, active_seconds):
         self.asked.put_nowait((run_id, owner, lease_seconds))
         if self.answers and (answer := self.answers.pop(0)) is not None:
             raise answer
+        self.active_seconds += active_seconds
+        at = datetime.now(UTC) if self.cancelled_by else None
+        return SimpleNamespace(cancel_requested_at=at, cancel_requested_by=self.cancelled_by)
 
 
 def held(leases, lease_seconds=0.03):
@@ -92,5 +98,46 @@ def test_what_the_body_raises_comes_out():
         with pytest.raises(ValueError, match="mine"):
             async with held(Leases()):
                 raise ValueError("mine")
+
+    asyncio.run(main())
+
+
+async def cancelled(leases, lease_seconds, *, look=False):
+    """How long it takes until a body that somebody wants stopped is."""
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    try:
+        async with held(leases, lease_seconds) as lease:
+            leases.cancelled_by = "ada"
+            if look:
+                lease.look()
+            await asyncio.Event().wait()
+    finally:
+        leases.took = loop.time() - began
+
+
+@pytest.mark.parametrize(
+    ("lease_seconds", "look", "most"),
+    [(0.03, False, 0.5), (900, False, 2), (900, True, 0.5)],
+    ids=["a-short-lease", "every-second", "told-to-look"],
+)
+def test_the_body_is_stopped_when_somebody_wants_the_run_stopped(lease_seconds, look, most):
+    leases = Leases()
+    with pytest.raises(RunCancelled, match="was cancelled by 'ada'"):
+        asyncio.run(cancelled(leases, lease_seconds, look=look))
+    assert leases.took < most
+
+
+def test_the_time_that_a_run_was_advanced_is_counted_once():
+    async def main():
+        leases = Leases(None, DatabaseUnavailable("url", "locked"), None)
+        began = asyncio.get_running_loop().time()
+        async with held(leases) as lease:
+            for _ in range(5):
+                await leases.asked.get()
+        rest = lease.uncounted_seconds()
+        whole = asyncio.get_running_loop().time() - began
+        assert leases.active_seconds > 0
+        assert abs(leases.active_seconds + rest - whole) < 0.02
 
     asyncio.run(main())

@@ -98,6 +98,12 @@ def test_an_endpoint_has_exactly_one_place(places):
         Endpoint.model_validate({place: PLACES[place] for place in places})
 
 
+def test_a_variable_that_names_another_file_of_weights_has_one_to_go_before():
+    assert Endpoint(gguf="package:small", gguf_env="LARGE_GGUF").gguf_env == "LARGE_GGUF"
+    with pytest.raises(ValidationError, match="what is served without it"):
+        Endpoint(base_url="http://localhost:1", gguf_env="LARGE_GGUF")
+
+
 @pytest.mark.parametrize("place", PLACES)
 def test_each_place_alone_is_an_endpoint(place):
     assert getattr(Endpoint.model_validate({place: PLACES[place]}), place) == PLACES[place]

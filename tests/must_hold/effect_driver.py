@@ -5,7 +5,7 @@ and answers how that process ended (negative: by which signal). What became of t
 
 An order: `project`, `home`, `out`, and where they matter `run` (to continue), `database_url`, `process` (its number),
 `later_seconds` (how much later than now it is, so that no lease of a dead process need be waited for), `kill_at`:
-[BOUNDARY, N] to die with SIGKILL at the N-th time it comes to that boundary, `opens` to make the databases and nothing
+[BOUNDARY, N] to die with SIGKILL at the N-th time it comes to that boundary, `stop_at` to be stopped there, `opens` to make the databases and nothing
 else. A run that waits for a person is approved and goes on.
 """
 
@@ -97,7 +97,7 @@ def watched(harness, boundaries):
         (harness.questions, "answer"),
     ):
         boundaries.around(owner, method, lambda *_, method=method: method)
-    boundaries.around(tool_calls, "bounded_call", lambda _tool, call: f"call {_place(call.idempotency_key)}")
+    boundaries.around(tool_calls, "bounded_call", lambda _, call: f"call {_place(call.idempotency_key)}")
     boundaries.watch_requests()
     saver_for, services_for = harness._saver_for, harness._services_for
 
@@ -132,7 +132,7 @@ async def advance(order, boundaries):
             return {"opened": str(harness.money)}
         watched(harness, boundaries)
         run_id = order.get("run") or await recorded(harness, order)
-        said(order, {"run": run_id, "steps": await steps(harness, run_id)})
+        said(order, {"run": run_id, "steps": await steps(harness, run_id), "pid": os.getpid()})
         boundaries.come_to("recorded")
         outcome = await to_the_end(harness, run_id)
         return {

@@ -10,8 +10,10 @@ import json
 import os
 import queue
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -23,7 +25,7 @@ from typing import Any, NamedTuple
 from tests.must_hold.effects_project import BESIDE_EACH_OTHER, EFFECTS, write_effects
 
 ROOT = Path(__file__).resolve().parents[2]
-KILLED = -9
+KILLED = -signal.SIGKILL
 # By the clock of who continues: longer than any lease that a dead process left.
 LATER_SECONDS = 120
 
@@ -157,7 +159,7 @@ class CrashMatrix:
     """A shop's service, processes that advance runs, and a home for each run; close it.
 
     Args:
-        at_once: how many processes work at the same time.
+        at_once: how many runs go on at the same time.
         database_url: of a PostgreSQL database that all runs share, instead of files of their own.
     """
 
@@ -169,7 +171,7 @@ class CrashMatrix:
         self._service = self._started("tests.must_hold.effect_service", "--log", str(self._log))
         self._project = write_effects(folder / "project", int(_line(self._service)))
         self._drivers: queue.SimpleQueue[subprocess.Popen[str]] = queue.SimpleQueue()
-        for _ in range(at_once):
+        for _ in range(max(2, at_once)):  # two, so that a run can be continued by two
             self._drivers.put(self._started("tests.must_hold.effect_driver"))
         self._at_once = at_once
         # With their tables, because making them takes longer than most runs here.
@@ -201,26 +203,59 @@ class CrashMatrix:
         with ThreadPoolExecutor(self._at_once) as pool:
             return list(pool.map(self.course, kills))
 
-    def course(self, kills: Sequence[Boundary]) -> Course:
-        """One run, killed at these boundaries one after the other and continued by a new process each time."""
+    def course(self, kills: Sequence[Boundary], *, last: int = 1) -> Course:
+        """One run, killed at these boundaries one after the other and continued by a new process each time.
+
+        Args:
+            last: how many processes continue it at once after the last kill.
+        """
         home = self._home()
-        out = home / "out.json"
         codes: list[int] = []
         begins: list[dict[str, str]] = []
         result: dict[str, Any] = {}
-        for process, kill in enumerate((*kills, None)):
-            order: dict[str, Any] = {"home": str(home), "out": str(out), "process": process}
-            if process:
-                order |= {"run": result["run"], "later_seconds": process * LATER_SECONDS}
-            if kill is not None:
-                order["kill_at"] = kill
-            codes.append(self._told(order))
-            result = json.loads(out.read_text())
+        for process, kill in enumerate((*kills, *[None] * (last == 1))):
+            code, result = self._advanced(home, process, result.get("run"), kill)
+            codes.append(code)
             begins.append(result["steps"])
-            if codes[-1] != KILLED:
+            if code != KILLED:
                 break  # it did not come to that boundary any more, and went on to the end
+        if last > 1:
+            with ThreadPoolExecutor(last) as pool:
+                each = range(last)
+                ends = list(pool.map(lambda _: self._advanced(home, len(kills), result["run"], None), each))
+            codes += [code for code, _ in ends]
+            # Who was refused, or came when all was done, sent nothing.
+            _, result = min(ends, key=lambda end: (end[1]["status"] != "completed", len(end[1]["steps"])))
+            begins.append(result["steps"])
         shutil.rmtree(home)
         return Course(kills, codes, begins, result, self._deliveries(result["run"]))
+
+    def overtaken(self, stop: Boundary) -> Course:
+        """One run whose process is stopped at a boundary, and wakes once another has brought the run to its end."""
+        home = self._home()
+        out = home / "stopped.json"
+        order = {"home": str(home), "out": str(out), "process": 0, "stop_at": stop}
+        with ThreadPoolExecutor(1) as pool:
+            stopped = pool.submit(self._told, order)
+            pid = _stopped(out)
+            try:
+                run = json.loads(out.read_text())["run"]
+                code, result = self._advanced(home, 1, run, None)
+            finally:
+                os.kill(pid, signal.SIGCONT)
+            codes = (stopped.result(), code)
+        shutil.rmtree(home)
+        return Course((), codes, ({}, result["steps"]), result, self._deliveries(run))
+
+    def _advanced(self, home: Path, process: int, run: str | None, kill: Boundary | None) -> tuple[int, dict[str, Any]]:
+        """How a process ended that started or continued a run, and what it said."""
+        out = home / f"{os.urandom(4).hex()}.json"
+        order: dict[str, Any] = {"home": str(home), "out": str(out), "process": process}
+        if run is not None:
+            order |= {"run": run, "later_seconds": process * LATER_SECONDS}
+        if kill is not None:
+            order["kill_at"] = kill
+        return self._told(order), json.loads(out.read_text())
 
     def _home(self) -> Path:
         home = self._folder / f"home-{os.urandom(6).hex()}"
@@ -230,8 +265,7 @@ class CrashMatrix:
         return home
 
     def _deliveries(self, run: str) -> Sequence[Delivery]:
-        counted = [Delivery(**json.loads(line)) for line in self._log.read_text().splitlines()]
-        return [each for each in counted if each.run == run]
+        return [Delivery(**json.loads(line)) for line in self._log.read_text().splitlines() if run in line]
 
     def _told(self, order: dict[str, Any]) -> int:
         """How the process ended that did an order."""
@@ -255,6 +289,17 @@ class CrashMatrix:
         )
         self._closing.callback(_ended, process)
         return process
+
+
+def _stopped(out: Path) -> int:
+    """The number of the process that writes to `out`, once it is stopped; another process has no other way to tell."""
+    until = time.monotonic() + 20
+    while True:
+        pid = json.loads(out.read_text())["pid"] if out.exists() else None
+        if pid and Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T":
+            return pid
+        assert time.monotonic() < until, "it never came to that"
+        time.sleep(0.02)
 
 
 def _line(process: subprocess.Popen[str]) -> str:

@@ -10,7 +10,7 @@ import pytest
 
 from harness.engines.run_store import RunStatus
 from harness.exceptions import RunCancelled
-from tests.must_hold.conftest import opened, wait_until
+from tests.must_hold.conftest import is_stopped, opened, wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -34,16 +34,17 @@ def cancelled(home, project, run, person="grace"):
 def test_a_run_in_another_process_stops_within_the_call_in_flight_and_goes_on_when_resumed(
     driver, server, project, home, order
 ):
-    pid = driver.start(**order)
-    wait_until(lambda: len(home.journalled()) >= 2)
-    server.restart(delay=60)  # and from here the server hangs
-    wait_until(lambda: in_flight(home) and server.requests())
-    run, answered = driver.result(order)["run"], home.journalled()
+    pid = driver.start(**order, lease_seconds=20, stop_at=("answered classify", 2))
+    wait_until(lambda: is_stopped(pid))
+    run, answered, asked = driver.result(order)["run"], home.journalled(), sum(server.requests().values())
+    server.restart(delay=60)  # from here it hangs
+    os.kill(pid, signal.SIGCONT)
+    wait_until(lambda: in_flight(home) and sum(server.requests().values()) > asked)
     before = server.requests()
 
     began = time.monotonic()
-    asked = cancelled(home, project, run)
-    assert (asked.status, asked.cancel_requested_by) == (RunStatus.RUNNING, "grace")
+    told = cancelled(home, project, run)
+    assert (told.status, told.cancel_requested_by) == (RunStatus.RUNNING, "grace")
     assert driver.wait(pid) == 0
     took = time.monotonic() - began
     assert took < 3, f"{took:.1f} s"

@@ -143,7 +143,12 @@ class _Visits:
         step = await journal.begin(visit.path, "item", digest)
         if step.status is StepStatus.DONE:
             return step.result
-        result = await self._attempts.result(visit)
+        try:
+            result = await self._attempts.result(visit)
+        except Exception as error:
+            if not never_replaced(error):
+                await journal.fail(visit.path, digest, f"{type(error).__name__}: {error}")
+            raise
         await journal.finish(visit.path, digest, result)
         return result
 

@@ -51,11 +51,21 @@ class RunIdentity:
 class ChildRuns(Protocol):
     """Port: runs of other workflows that are steps of one run."""
 
-    async def run(self, workflow: str, inputs: JsonObject, *, node: str, path: str, task_id: str) -> JsonObject:
+    async def run(
+        self,
+        workflow: str,
+        inputs: JsonObject,
+        *,
+        node: str,
+        path: str,
+        task_id: str,
+        carried: Carried | None = None,
+    ) -> JsonObject:
         """The end state of a workflow's run at this place; one that was begun there goes on, a completed one is read.
 
         Args:
             task_id: the task of ours that its task is a part of.
+            carried: what the inputs came from; what the workflow brought in is added to it.
 
         Raises:
             NameUnknown: the run was recorded without a workflow of this name.

@@ -22,7 +22,12 @@ class SubWorkflowNodeRunner:
         """
         inputs: JsonObject = {key: argument_value(each, visit.values) for key, each in self.node.inputs.items()}
         state = await visit.services.children.run(
-            self.node.workflow, inputs, node=visit.node, path=visit.path, task_id=visit.task_id
+            self.node.workflow,
+            inputs,
+            node=visit.node,
+            path=visit.path,
+            task_id=visit.task_id,
+            carried=visit.carried,
         )
         missing = [key for key in self.node.outputs if key not in state]
         if missing:

@@ -188,6 +188,7 @@ def test_items_that_are_done_are_not_done_again_when_another_one_failed(run_grap
     node = {**EACH["nodes"]["n"], "max_concurrency": 1}
     with pytest.raises(NodeFailed):
         asyncio.run(run_graph(one_node(node), {"work": work}, services={"journal": journal}, items=[1, 2, 3, 4]))
+    assert [step.status for step in journal.recorded.values()] == ["done", "done", "failed"]
     broken.clear()
     state = asyncio.run(run_graph(one_node(node), {"work": work}, services={"journal": journal}, items=[1, 2, 3, 4]))
     assert state["found"] == [1, 2, 3, 4]
