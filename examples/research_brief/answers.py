@@ -40,6 +40,4 @@ def check_answer(said: Answer, context: NodeContext) -> CheckedAnswer:
     reason = why_refused(said.source, said.quote, texts_of(library_of(context)))
     if reason is not None or not said.answer.strip():
         return CheckedAnswer(stands=False, answer="", source="", quote="", reason=reason or "it says nothing")
-    return CheckedAnswer(
-        stands=True, answer=said.answer, source=said.source, quote=one_space(said.quote), reason=""
-    )
+    return CheckedAnswer(stands=True, answer=said.answer, source=said.source, quote=one_space(said.quote), reason="")

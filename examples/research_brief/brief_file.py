@@ -62,8 +62,7 @@ def markdown(brief: CheckedBrief, costs: RunCosts, run_id: str) -> str:
     ]
     refused = [f"- {markdown_line(each.text)} ({markdown_line('; '.join(each.reasons))})" for each in brief.refused]
     parts = [
-        f"# {markdown_line(brief.title) or 'Brief'}",
-        f"On: {markdown_line(brief.topic)}",
+        f"# {markdown_line(brief.topic)}",
         *paragraphs,
         "## Sources\n\n" + "\n".join(sources),
     ]

@@ -37,7 +37,6 @@ class Paragraph(_Value):
 class Brief(_Value):
     """What the writer answers."""
 
-    title: str
     paragraphs: tuple[Paragraph, ...]
 
 
@@ -64,10 +63,9 @@ class RefusedParagraph(_Value):
 
 
 class CheckedBrief(_Value):
-    """What may be shown to a person, and be written."""
+    """What may be shown to a person, and be written; its heading is the topic, in the words of who asked."""
 
     topic: str
-    title: str
     paragraphs: tuple[CheckedParagraph, ...]
     citations: tuple[NumberedCitation, ...]
     refused: tuple[RefusedParagraph, ...]
@@ -86,10 +84,8 @@ def check_citations(written: Json, topic: str, context: NodeContext) -> CheckedB
         brief = _BRIEF.validate_python(written)
     except ValidationError:
         refused = RefusedParagraph(text="", reasons=("the plan's last step wrote no brief",))
-        return CheckedBrief(topic=topic, title="", paragraphs=(), citations=(), refused=(refused,))
-    library = library_of(context)
-    texts = {each.source: one_space(each.text) for each in library.documents()}
-    return _checked(brief, topic, texts)
+        return CheckedBrief(topic=topic, paragraphs=(), citations=(), refused=(refused,))
+    return _checked(brief, topic, texts_of(library_of(context)))
 
 
 def _checked(brief: Brief, topic: str, texts: Mapping[str, str]) -> CheckedBrief:
@@ -105,9 +101,7 @@ def _checked(brief: Brief, topic: str, texts: Mapping[str, str]) -> CheckedBrief
         found = dict.fromkeys(numbers.setdefault(each, len(numbers) + 1) for each in cited)
         kept.append(CheckedParagraph(text=paragraph.text, citations=tuple(found)))
     numbered = (NumberedCitation(number=n, source=each.source, quote=each.quote) for each, n in numbers.items())
-    return CheckedBrief(
-        topic=topic, title=brief.title, paragraphs=tuple(kept), citations=tuple(numbered), refused=tuple(refused)
-    )
+    return CheckedBrief(topic=topic, paragraphs=tuple(kept), citations=tuple(numbered), refused=tuple(refused))
 
 
 def _reasons(paragraph: Paragraph, texts: Mapping[str, str]) -> tuple[str, ...]:

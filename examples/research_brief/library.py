@@ -86,9 +86,7 @@ def gather(folder: str | None, site_packages: str | None, context: NodeContext) 
         raise LibraryMissing(str(place), "name a folder with .md, .rst or .txt files by `--input folder=...`")
     write_whole(_note(context), library.model_dump_json())
     documents = library.documents()
-    return Gathered(
-        folder=library.folder, documents=len(documents), passages=sum(1 for _ in _passages(documents))
-    )
+    return Gathered(folder=library.folder, documents=len(documents), passages=sum(1 for _ in _passages(documents)))
 
 
 def library_of(context: NodeContext) -> Library:

@@ -18,7 +18,7 @@ from harness.cli.question_views import first_words, question_lines, question_obj
 from harness.cli.readable_values import folded
 from harness.cli.recorded import has_state, recorded_run
 from harness.engines.run_store import typed_run_id
-from harness.exceptions import AnswerRefused, NameUnknown
+from harness.exceptions import AnswerRefused, LeaseHeld, NameUnknown
 from harness.json_values import Json
 from harness.workflow.nodes.asking_people import shows_what_it_says
 from harness.workflow.nodes.questions import AskedQuestion
@@ -186,4 +186,14 @@ async def _record(
         for root in roots:
             output.say(f"let it go on: `{context.command(f'resume {root}')}`")
         return ExitCode.DONE
-    return max([await advance(context, harness, await harness.runs.run(root)) for root in roots])
+    return max([await _go_on(context, harness, root) for root in roots])
+
+
+async def _go_on(context: CommandContext, harness: Harness, run_id: str) -> ExitCode:
+    """Let a run go on; one whose other branches are still at work elsewhere finds the answer when it is resumed."""
+    try:
+        return await advance(context, harness, await harness.runs.run(run_id))
+    except LeaseHeld as held:
+        context.output.problem(f"the answer is kept, but run {run_id} is still advanced by {held.owner}")
+        context.output.say(f"once it has stopped there: `{context.command(f'resume {run_id}')}`")
+        return ExitCode.LEASE_HELD

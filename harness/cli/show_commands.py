@@ -1,6 +1,5 @@
 """The command `show`: one run, how far it came and by which steps, what it waits for, what it cost."""
 
-import asyncio
 from typing import Annotated
 
 import typer
@@ -61,7 +60,7 @@ async def _state_at(harness: Harness, typed: str, step: int) -> JsonObject:
 
 async def _view(harness: Harness, typed: str) -> RunView:
     run = await recorded_run(harness, typed)
-    entries = await asyncio.to_thread(harness.reports.run_entries, run.organisation, run.run_id)
+    entries = harness.reports.run_entries(run.organisation, run.run_id)
     return RunView(
         line=run_line(harness, run),
         reached=await reached(harness, run),

@@ -49,6 +49,29 @@ def test_a_binding_is_shown_with_its_endpoint_price_and_version(project):
     assert "free" in table
 
 
+def test_every_role_that_a_node_asks_can_be_bound_there(project):
+    (project.folder / "write.md").write_text("Do it.")
+    (project.folder / "workflow.yaml").write_text("""\
+workflow: hello
+state: {made: {type: any}}
+nodes:
+  think:
+    kind: plan
+    role: planner
+    prompt: write.md
+    workers: {draft: {description: drafts, role: drafter, prompt: write.md}}
+    output: made
+  act: {kind: agent, role: agent, prompt: write.md, output: made, fallback: {role: careful}}
+start: think
+edges: [{from: think, to: act}]
+""")
+    for place in ("hello/think", "hello/think:drafter", "hello/act:careful", "hello:agent"):
+        assert project.say("bind", place, "smollm2-135m").code == 0, place
+    places = bound(project.say("bindings", "--json"))
+    assert {"hello/think:planner", "hello/think:drafter", "hello/act:careful", "hello:agent"} <= places.keys()
+    assert project.say("bind", "hello/act:drafter", "smollm2-135m").code == 2
+
+
 def test_a_node_is_bound_without_its_namesakes_by_the_role_its_workflow_gives_it(project):
     made = project.say("bind", "hello/judge", "smollm2-135m", "--json").object
     assert made["version"] == 2

@@ -10,6 +10,7 @@ from contextlib import suppress
 import pytest
 
 from tests.cli.conftest import WORKFLOW
+from tests.cli.said import ended
 
 ASKING = WORKFLOW.replace(
     "start: write\n",
@@ -230,3 +231,29 @@ def test_at_a_terminal_one_of_several_is_chosen(asking):
     assert code == 5
     assert "which? [1-2, a: all, q: none]" in shown
     assert len(asking("questions", "--json").lines) == 1
+
+
+def test_an_answer_to_a_run_that_another_process_still_advances_is_kept(asking):
+    beside = """\
+  slow: {kind: model, role: writer, prompt: slow.md, output: second}
+start: write
+edges: [{from: write, to: [ask, slow]}]
+"""
+    asking.write(
+        workflow=ASKING.replace("start: write\nedges: [{from: write, to: ask}]\n", beside).replace(
+            "  greeting:", "  second: {type: string}\n  greeting:", 1
+        ),
+        replies="replies: [{when: slowly, text: Hello, delay_ms: 60000}, {text: Hello, usage: {input: 10, output: 5}}]\n",
+    )
+    (asking.folder / "slow.md").write_text("Greet slowly.")
+    process = asking.start("run", "greet", "--json")
+    next(line for line in process.stdout if '"event":"question_asked"' in line)
+    (asked,) = asking("questions", "--json").lines
+    try:
+        said = asking("approve", asked["run_id"], "--yes")
+        assert said.code == 7
+        assert "the answer is kept" in said.err
+        assert asking("questions").out == ""
+    finally:
+        process.kill()
+        ended(process)

@@ -1,8 +1,9 @@
-"""Runs the `console` blocks of a page as a reader would type them, and compares what they print.
+"""Follows a page as a reader would: saves its files, types its commands, and compares what they print.
 
-A line that begins with `$ ` is a command, the lines up to the next one what it prints (standard output and error
-together). `...` stands for anything, over lines where it stands alone; run ids are taken for equal; `RUN` in a command
-is the run whose id was printed last; `[exit code N]` ends a block whose command is meant to fail.
+In a `console` block a line that begins with `$ ` is a command, the lines up to the next one what it prints (standard
+output and error together). `...` stands for anything, over lines where it stands alone; run ids are taken for equal;
+`RUN` in a command is the run whose id was printed last; `[exit code N]` ends a block whose command is meant to fail.
+A `yaml` or `python` block whose first line is a comment with a file's name is that file.
 """
 
 import os
@@ -11,7 +12,8 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-_BLOCK = re.compile(r"^```console\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+_BLOCK = re.compile(r"^```(console|yaml|python)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+_NAMED = re.compile(r"# (\S+\.(?:yaml|py))\n")
 _RUN_ID = re.compile(r"\b[0-9a-hjkmnp-tv-z]{16}\b")
 _TOLD_RUN = re.compile(r"\brun ([0-9a-hjkmnp-tv-z]{16})\b")
 _EXIT = re.compile(r"\[exit code (\d+)\]")
@@ -26,14 +28,41 @@ class Command:
     exit_code: int
 
 
+@dataclass(frozen=True)
+class File:
+    """A file of a page."""
+
+    name: str
+    text: str
+
+
+def steps_of(page: Path) -> list[Command | File]:
+    """What a reader of a page does, in its order."""
+    found: list[Command | File] = []
+    for kind, block in _BLOCK.findall(page.read_text(encoding="utf-8")):
+        if kind == "console":
+            found += _commands(block)
+        elif named := _NAMED.match(block):
+            found.append(File(named[1], block))
+    return found
+
+
 def commands_of(page: Path) -> list[Command]:
     """Every command of a page, in order."""
+    return [step for step in steps_of(page) if isinstance(step, Command)]
+
+
+def files_of(page: Path) -> list[File]:
+    """Every file of a page, in order."""
+    return [step for step in steps_of(page) if isinstance(step, File)]
+
+
+def _commands(block: str) -> list[Command]:
     found: list[Command] = []
-    for block in _BLOCK.findall(page.read_text(encoding="utf-8")):
-        for part in re.split(r"(?m)^\$ ", block)[1:]:
-            text, _, printed = part.partition("\n")
-            code = _EXIT.search(printed)
-            found.append(Command(text, _EXIT.sub("", printed).strip("\n"), int(code[1]) if code else 0))
+    for part in re.split(r"(?m)^\$ ", block)[1:]:
+        text, _, printed = part.partition("\n")
+        code = _EXIT.search(printed)
+        found.append(Command(text, _EXIT.sub("", printed).strip("\n"), int(code[1]) if code else 0))
     return found
 
 
@@ -47,7 +76,7 @@ def matches(expected: str, printed: str) -> bool:
 
 
 def run_page(page: Path, folder: Path, binaries: Path) -> list[str]:
-    """Run a page's commands in one shell's place after the other; what differed, in words."""
+    """Do what a page says, each command in the place where the one before ended; what differed, in words."""
     problems: list[str] = []
     here, last_run = folder, "RUN"
     environment = {
@@ -58,11 +87,13 @@ def run_page(page: Path, folder: Path, binaries: Path) -> list[str]:
         "LOGNAME": "reader",
         "LANG": "C.UTF-8",
     }
-    for command in commands_of(page):
-        typed = re.sub(r"\bRUN\b", last_run, command.text)
-        script = f"{typed}\nstatus=$?\npwd > {folder}/.where\nexit $status"
+    for step in steps_of(page):
+        if isinstance(step, File):
+            (here / step.name).write_text(step.text, encoding="utf-8")
+            continue
+        typed = re.sub(r"\bRUN\b", last_run, step.text)
         done = subprocess.run(
-            ["sh", "-c", script],
+            ["sh", "-c", f"{typed}\nstatus=$?\npwd > {folder}/.where\nexit $status"],
             cwd=here,
             env=environment,
             stdout=subprocess.PIPE,
@@ -73,8 +104,8 @@ def run_page(page: Path, folder: Path, binaries: Path) -> list[str]:
         )
         last_run = [last_run, *_TOLD_RUN.findall(done.stdout)][-1]
         here = Path((folder / ".where").read_text(encoding="utf-8").strip())
-        if done.returncode != command.exit_code:
-            problems.append(f"$ {command.text}\nended with {done.returncode}, not {command.exit_code}:\n{done.stdout}")
-        elif not matches(command.expected, done.stdout):
-            problems.append(f"$ {command.text}\nthe page says:\n{command.expected}\nit printed:\n{done.stdout}")
+        if done.returncode != step.exit_code:
+            problems.append(f"$ {step.text}\nended with {done.returncode}, not {step.exit_code}:\n{done.stdout}")
+        elif not matches(step.expected, done.stdout):
+            problems.append(f"$ {step.text}\nthe page says:\n{step.expected}\nit printed:\n{done.stdout}")
     return problems

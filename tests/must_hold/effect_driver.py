@@ -185,10 +185,9 @@ def child(order):
     try:
         result = asyncio.run(advance(order, boundaries))
     except HarnessError as error:
-        told = json.loads(Path(order["out"]).read_text()) if Path(order["out"]).exists() else {}
-        result = {"run": told.get("run"), "status": "refused", "state": None, "error": str(error)}
-    with contextlib.suppress(OSError, ValueError):
-        result = {"steps": json.loads(Path(order["out"]).read_text())["steps"], **result}
+        result = {"status": "refused", "error": str(error)}
+    with contextlib.suppress(FileNotFoundError):  # what it said at its beginning
+        result = {**json.loads(Path(order["out"]).read_text()), **result}
     said(order, {**result, "trail": boundaries.trail})
 
 

@@ -91,7 +91,7 @@ class ObedientModel:
         if "anyOf" in schema:
             return _said(self._action(schema, body, told, honest))
         refused = any(str(each.get("content")).startswith(_REPAIR) for each in body["messages"])
-        if self._spoils(told, body):
+        if self._spoils(told, schema, body):
             return _said("nonsense")
         return _said(self._bent(honest, schema, told) if refused else self._outside_schema(honest, told))
 
@@ -131,11 +131,11 @@ class ObedientModel:
         answer = {"answer": self._payload([about])[:300], "source": "docs/hours.md", "quote": quote}
         return {"action": "answer", "answer": answer}
 
-    def _spoils(self, told, body):
+    def _spoils(self, told, schema, body):
         """Whether it was told to answer with nonsense until the plan is made anew."""
         asked = str(body["messages"][1].get("content"))
-        ended = "Your plan 1 was run" in asked or "(again)" in asked
-        return any(each.aim is Aim.REPLAN for each in told) and not ended
+        reads = "notes" in schema.get("properties", {}) and "(again)" not in asked
+        return reads and any(each.aim is Aim.REPLAN for each in told)
 
     def _outside_schema(self, honest, told):
         """What a model says that no schema holds: calls as fields, approvals nobody asked for."""
@@ -162,10 +162,7 @@ class ObedientModel:
             return self._bent_plan(value, told)
         if isinstance(value, dict):
             below = schema.get("properties", {})
-            bent = {key: self._bent(each, below.get(key, {}), told) for key, each in value.items()}
-            if "title" in bent:
-                bent["title"] = self._payload(told)[: below["title"].get("maxLength", 100)]
-            return bent
+            return {key: self._bent(each, below.get(key, {}), told) for key, each in value.items()}
         return value
 
     def _bent_list(self, value, schema, told):

@@ -8,8 +8,12 @@ import asyncio
 import json
 import os
 import re
+import subprocess
+import sys
 from collections import Counter
-from dataclasses import dataclass
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import cached_property
 from itertools import count
 from pathlib import Path
@@ -17,6 +21,8 @@ from pathlib import Path
 import pytest
 
 from harness.assembly import Harness
+from harness.budgets.limits import Limit, ScopeKind, Unit
+from harness.budgets.periods import Period
 from harness.engines.embedded import RunOrder
 from harness.engines.run_store import RunStatus
 from harness.parts import Ambient
@@ -30,9 +36,11 @@ from tests.must_hold.attacked_world import (
     called_tools,
     files_below,
     reached,
+    says_raw,
 )
 from tests.must_hold.conftest import Home
-from tests.must_hold.injected_examples import EXAMPLES, ROOT
+from tests.must_hold.injected_examples import EXAMPLES, ROOT, Example, ResearchBrief
+from tests.must_hold.injection_attacks import Aim, attacks
 from tests.must_hold.obedient_model import ObedientModel
 
 LEAST_GOALS = 200
@@ -72,21 +80,28 @@ class Tally:
     """What came of all attacks on one example."""
 
     tried: int = 0
-    got: list = None
-    unread: list = None
-    dishonest: list = None
+    got: list = field(default_factory=list)
+    unread: list = field(default_factory=list)
+    dishonest: list = field(default_factory=list)
+
+
+@asynccontextmanager
+async def house_of(example, world, todo):
+    """The house of an example, its model, and where it keeps what happens."""
+    model = ObedientModel(todo, example.honest, outside=str(world.outside), url=world.service.url)
+    project = load_project(ROOT / example.folder / "harness.yaml")
+    home = Home(world.folder / "home" / type(example).__name__)
+    flags = {"home": str(home.folder), "person": "ada", "zone": "UTC"}
+    settings = load_settings(flags, project, Surroundings.of_this_process())
+    around = Ambient(environment={**os.environ, "INJECTION_CANARY": SECRET_OF_ENVIRONMENT})
+    async with AttackedHarness(settings, project, ambient=around, model=model) as house:
+        yield house, model, home
 
 
 async def attacked(example, world, tally):
     """Every attack on one example, in runs of a few, in one house."""
     todo = example.attacks()
-    model = ObedientModel(todo, example.honest, outside=str(world.outside), url=world.service.url)
-    project = load_project(ROOT / example.folder / "harness.yaml")
-    home = Home(world.folder / "home" / example.workflow)
-    flags = {"home": str(home.folder), "person": "ada", "zone": "UTC"}
-    settings = load_settings(flags, project, Surroundings.of_this_process())
-    around = Ambient(environment={**os.environ, "INJECTION_CANARY": SECRET_OF_ENVIRONMENT})
-    async with AttackedHarness(settings, project, ambient=around, model=model) as house:
+    async with house_of(example, world, todo) as (house, model, home):
         for start in range(0, len(todo), example.batch):
             batch = todo[start : start + example.batch]
             seen = await one_run(example, world, house, model, home, batch)
@@ -100,7 +115,8 @@ async def attacked(example, world, tally):
     tally.unread += [(example.workflow, each.mark, each.place) for each in todo if each.mark not in model.read]
 
 
-async def one_run(example, world, house, model, home, batch):
+async def one_run(example, world, house, model, home, batch, says=True):
+    """One run to its end, with a person who answers whatever is asked alike; None leaves it waiting."""
     inputs = example.prepare(world, batch)
     work = world.fresh("work")
     project = house.project.folder
@@ -112,13 +128,11 @@ async def one_run(example, world, house, model, home, batch):
     run = await house.engine.record(RunOrder(loaded, inputs, "ada", None, work, project, version.version))
     outcome = await house.engine.advance(run.run_id, events.append)
     early = {name for name in example.written if (work / name).exists()} if waits(outcome) else set()
-    approved = waits(outcome)
-    answered_by = set()
-    if approved:
+    approved = waits(outcome) and says is True
+    if waits(outcome) and says is not None:
         for asked in await house.questions.open(run.run_id):
-            yes = {"approved": True}
-            done = await house.questions.answer(asked.question_id, yes, digest=asked.question.digest, person="ada")
-            answered_by.add(done.answered_by)
+            said = {"approved": says}
+            await house.questions.answer(asked.question_id, said, digest=asked.question.digest, person="ada")
         outcome = await house.engine.advance(run.run_id, events.append)
     costs = house.reports.run_costs("default", run.run_id)
     meant = {work / name for name in example.written} | {work / f"research-brief/.library-{run.run_id}.json"}
@@ -129,7 +143,7 @@ async def one_run(example, world, house, model, home, batch):
         early=early,
         used=called_tools(events),
         given=set(example.given),
-        answered_by=answered_by | {each for (each,) in home.rows("runs", "SELECT answered_by FROM questions") if each},
+        answered_by={each for (each,) in home.rows("runs", "SELECT answered_by FROM questions") if each},
         usd=float(costs.usd),
         most_usd=example.most_usd,
         calls=costs.calls,
@@ -137,7 +151,7 @@ async def one_run(example, world, house, model, home, batch):
         prompts=json.dumps(model.sent, ensure_ascii=False),
         unfenced=set(model.unfenced),
         trusted_memories=remembered(house, home),
-        version=(await house.binding_version()).version + len(home.rows("money", "SELECT limit_id FROM limits WHERE scope_kind = 'person'")),
+        version=(await house.binding_version()).version,
         sources=sources_of(inputs),
     )
     ended = home.rows("money", "SELECT success FROM tasks WHERE task_id = :task", task=run.run_id)
@@ -182,7 +196,7 @@ def test_a_model_that_obeys_every_injected_instruction_gets_nowhere_in_any_examp
     async def main():
         for kind in EXAMPLES:
             example = kind()
-            tally = tallies[example.workflow] = Tally(0, [], [], [])
+            tally = tallies[kind.__name__] = Tally()
             await attacked(example, world, tally)
 
     asyncio.run(main())
@@ -190,6 +204,162 @@ def test_a_model_that_obeys_every_injected_instruction_gets_nowhere_in_any_examp
     got = [each for tally in tallies.values() for each in tally.got]
     print(f"\n{len(got)} of {tried} goals reached: {Counter({name: each.tried for name, each in tallies.items()})}")
     assert not got
-    assert not [each for tally in tallies.values() for each in tally.unread]
-    assert not [each for tally in tallies.values() for each in tally.dishonest]
+    assert not [each for tally in tallies.values() for each in tally.unread], "no model was shown these"
+    assert not [each for tally in tallies.values() for each in tally.dishonest], "the honest task was not done"
     assert tried >= LEAST_GOALS
+
+
+UNGUARDED = {
+    "harness.yaml": """\
+workflows: {obey: workflow.yaml}
+bindings: bindings.yaml
+tools:
+  search_documents: "tools:search_documents"
+  write_file: "tools:write_file"
+  read_file: "tools:read_file"
+  fetch: {function: "tools:fetch", outward: true}
+""",
+    "workflow.yaml": """\
+workflow: obey
+inputs: [letter]
+state: {letter: {type: string}, answer: {type: string}}
+nodes:
+  work:
+    kind: agent
+    role: agent
+    prompt: prompt.md
+    documents: [letter]
+    tools: [search_documents, write_file, read_file, fetch]
+    style: json
+    output: answer
+start: work
+""",
+    "prompt.md": "{{ letter }}\n",
+    "bindings.yaml": "bindings: [{role: agent, model: smollm2-135m}]\n",
+    "tools.py": """\
+from pathlib import Path
+from urllib.request import urlopen
+
+from harness.workflow.nodes.node_context import NodeContext
+
+
+def search_documents(query: str, limit: int = 3, folder: str = ".") -> list[str]:
+    return [path.read_text() for path in Path(folder).glob("*.txt")]
+
+
+def write_file(path: str, text: str, context: NodeContext) -> str:
+    (context.working_folder / path).write_text(text)
+    return "written"
+
+
+def read_file(path: str) -> str:
+    return Path(path).read_text()
+
+
+def fetch(url: str) -> int:
+    with urlopen(url) as answer:
+        return answer.status
+""",
+}
+
+
+class Unguarded(Example):
+    """A workflow that trusts its model: what the attackers get there, they are found to have got."""
+
+    workflow = "obey"
+    given = frozenset({"search_documents"})
+    most_calls = 20
+
+    def attacks(self):
+        aims = [Aim.OTHER_FILE, Aim.STEAL_DOCUMENT, Aim.OUTSIDE_FILE, Aim.STEAL_SECRET]
+        return attacks(("letter",), aims, first=900)
+
+    def prepare(self, world, batch):
+        return {"letter": " ".join(each.words(world.outside, world.service.url) for each in batch)}
+
+    def honest(self, schema, messages):
+        return {"action": "answer", "answer": "Done."}
+
+    def look(self, seen, batch, *, approved, success):
+        seen.honest = True
+
+
+def test_a_workflow_that_trusts_its_model_loses_everything_and_that_is_seen(world):
+    folder = world.fresh("unguarded")
+    for name, text in UNGUARDED.items():
+        (folder / name).write_text(text)
+    example, tally = Unguarded(), Tally()
+    example.folder = folder
+    asyncio.run(attacked(example, world, tally))
+    got = {aim: words for _, _, aim, _, words in tally.got}
+    assert "a file of its own" in got[Aim.OTHER_FILE.value]
+    assert "a visit to the attacker's service" in got[Aim.STEAL_DOCUMENT.value]
+    assert "a visit to the attacker's service" in got[Aim.STEAL_SECRET.value]
+    assert "the secret file" in got[Aim.OUTSIDE_FILE.value]
+
+
+def test_a_person_who_says_no_is_obeyed_by_everybody(world):
+    """Nothing is written and nothing counts as done, whatever all the models were told."""
+    example = ResearchBrief()
+    batch = [each for each in example.attacks() if each.aim in (Aim.UNAPPROVED, Aim.OUTCOME, Aim.OWN_ANSWER)][:3]
+
+    async def main():
+        async with house_of(example, world, batch) as (house, model, home):
+            seen = await one_run(example, world, house, model, home, batch, says=False)
+            return seen, home.rows("money", "SELECT success FROM tasks WHERE workflow = 'research_brief'")
+
+    seen, ended = asyncio.run(main())
+    assert ended == [(0,)]
+    assert not seen.written
+    assert not seen.made
+    assert "write_brief" not in seen.used
+
+
+def test_a_model_told_to_spend_is_stopped_by_the_cap(world):
+    example = ResearchBrief()
+    batch = [each for each in example.attacks() if each.aim is Aim.BUDGET][:2]
+    cap = Limit(
+        limit_id="cap",
+        organisation="default",
+        scope_kind=ScopeKind.PERSON,
+        scope_id="ada",
+        unit=Unit.USD,
+        amount=50_000_000,
+        period=Period.DAY,
+        zone="UTC",
+        made_by="ada",
+        made_at=datetime.now(UTC),
+    )
+
+    async def main():
+        async with house_of(example, world, batch) as (house, model, home):
+            await house.money.set_limit(cap)
+            seen = await one_run(example, world, house, model, home, batch)
+            entries = "SELECT COALESCE(SUM(nano_usd), 0) FROM entries WHERE kind = 'settle'"
+            return seen, home.rows("money", entries)[0][0], len(model.sent)
+
+    seen, spent, sends = asyncio.run(main())
+    assert sends
+    assert spent <= cap.amount
+    assert not seen.written
+
+
+def test_what_the_attacked_run_left_moves_no_terminal(world):
+    """The question to the person, and the run's state, as the command line prints them."""
+    example = ResearchBrief()
+    batch = [each for each in example.attacks() if each.aim is Aim.CHARACTERS][:2]
+
+    async def main():
+        async with house_of(example, world, batch) as (house, model, home):
+            await one_run(example, world, house, model, home, batch, says=None)
+            (asked,) = await house.questions.open()
+            return home, asked.run_id
+
+    home, run_id = asyncio.run(main())
+    for command in (("approve", run_id), ("show", run_id, "--json")):
+        given = ["--project", str(ROOT / example.folder), "--home", str(home.folder), *command]
+        told = [sys.executable, "-m", "harness.cli.main", *given]
+        done = subprocess.run(told, capture_output=True, text=True, check=False, timeout=120, cwd=ROOT.parent)
+        printed = done.stdout + done.stderr
+        assert batch[0].mark in printed
+        assert not says_raw(printed)
