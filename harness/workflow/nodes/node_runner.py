@@ -52,12 +52,12 @@ class NodeRunner:
         update: JsonObject = {VISITS: {self.name: 1}} if VISITS in state else {}
         if self._attempts is None or isinstance(self.node, BranchNode):
             return update  # its edges choose
-        if self.node.when is not None and not holds(self.node.when, state):
-            context.services.on_event(NodeSkipped(self.name))
-            return update
-        visits = _Visits(self.node, self._spec, self._attempts, self._origins, state, context)
         try:
             with context.under_way.one():
+                if self.node.when is not None and not holds(self.node.when, state):
+                    context.services.on_event(NodeSkipped(self.name))
+                    return update
+                visits = _Visits(self.node, self._spec, self._attempts, self._origins, state, context)
                 return update | await visits.update()
         except HarnessError as error:
             await context.under_way.done(self.name, error)
@@ -104,7 +104,9 @@ class _Visits:
         return update
 
     async def _results(self) -> list[Json]:
-        values = {key: value for key, value in self._state.items() if not key.startswith("_")}
+        values = dict(self._state)
+        for hidden in (VISITS, ORIGINS):
+            values.pop(hidden, None)
         visit = self._state.get(VISITS, {}).get(self.name, 0) + 1
         place = self.name if visit == 1 else f"{self.name}:{visit}"
         if self.node.for_each is None:
