@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from harness.workflow.nodes.node_context import NodeContext
 
 from .documents import Document, documents_of_folder, files_of_folder, metadata_files, package_readmes
-from .passages import passages_of
+from .passages import Passage, passages_of
 from .ranking import Ranking
 from .whole_files import FOLDER, write_whole
 
@@ -34,11 +34,11 @@ class Library(BaseModel):
 
     def documents(self) -> tuple[Document, ...]:
         """All of them; read again only when a file has changed."""
-        return _documents(self, _stamp(self))
+        return _documents(self.folder, self.sites, _stamp(self))
 
     def ranking(self) -> Ranking:
         """Their passages, to be searched."""
-        return _ranking(self, _stamp(self))
+        return _ranking(self.folder, self.sites, _stamp(self))
 
     def text_of(self, source: str) -> str | None:
         """What a source says; None where there is none of this name."""
@@ -127,16 +127,15 @@ def _stamp(library: Library) -> _Stamp:
 
 
 @lru_cache(maxsize=2)
-def _documents(library: Library, stamp: _Stamp) -> tuple[Document, ...]:
+def _documents(folder: str, sites: tuple[str, ...], stamp: _Stamp) -> tuple[Document, ...]:
     assert stamp, "a library has files"
-    sites = [Path(each) for each in library.sites]
-    return (*documents_of_folder(Path(library.folder)), *package_readmes(sites))
+    return (*documents_of_folder(Path(folder)), *package_readmes([Path(each) for each in sites]))
 
 
 @lru_cache(maxsize=2)
-def _ranking(library: Library, stamp: _Stamp) -> Ranking:
-    return Ranking(list(_passages(_documents(library, stamp))))
+def _ranking(folder: str, sites: tuple[str, ...], stamp: _Stamp) -> Ranking:
+    return Ranking(list(_passages(_documents(folder, sites, stamp))))
 
 
-def _passages(documents: Sequence[Document]) -> Iterator:
+def _passages(documents: Sequence[Document]) -> Iterator[Passage]:
     return (passage for each in documents for passage in passages_of(each))

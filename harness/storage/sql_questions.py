@@ -93,6 +93,8 @@ class SqlRunQuestions(RunQuestions):
                     },
                 )
                 rows = yield Statement(f"{_SELECT} {_AT_PLACE}", place)
+            else:
+                yield Statement(_ASK_AGAIN, {**place, "now": text_of(now)})
             return _asked(rows[0], now)
 
         return await self._writer.run(operation, durable=True)
@@ -115,7 +117,7 @@ class SqlQuestions(Questions):
             rows = yield Statement(
                 f"{_SELECT} AND questions.answered_at IS NULL "
                 "AND (questions.expires_at IS NULL OR questions.expires_at > :now) "
-                f"{condition} ORDER BY questions.asked_at, questions.question_id",
+                f"{_NEWEST_OF_PLACE} {condition} ORDER BY questions.asked_at, questions.question_id",
                 {"organisation": self._organisation, "run_id": run_id, "now": text_of(now)},
             )
             return [_asked(row, now) for row in rows]
@@ -277,6 +279,16 @@ LEFT JOIN payloads AS answers ON answers.payload_id = questions.answer_payload_i
 WHERE questions.organisation = :organisation"""
 
 _AT_PLACE = "AND questions.run_id = :run_id AND questions.path = :path AND questions.digest = :digest"
+
+# A place that asks something else by now, because the run went on with another workflow, waits for the newer alone.
+_LATER = """\
+EXISTS (SELECT 1 FROM questions AS later WHERE later.organisation = questions.organisation
+  AND later.run_id = questions.run_id AND later.path = questions.path AND later.asked_at > questions.asked_at)"""
+_NEWEST_OF_PLACE = f"AND NOT {_LATER}"
+_ASK_AGAIN = f"""\
+UPDATE questions SET asked_at = :now
+WHERE organisation = :organisation AND run_id = :run_id AND path = :path AND digest = :digest
+  AND answered_at IS NULL AND {_LATER}"""
 
 # Who was cancelled, or failed beside its question, waits for nobody.
 _OF_LIVE_RUNS = f"""\

@@ -38,7 +38,7 @@ class ObedientModel:
         self.unfenced = set()
         self.sent = []
 
-    async def open(self, target):
+    async def open(self, _target):
         """The port `Connections`: whatever is bound, it is this model."""
         return Connection(dialect=OpenAIChat(), transport=self, base_url="http://obedient.invalid/v1", api_key=None)
 
@@ -147,15 +147,9 @@ class ObedientModel:
 
     def _bent(self, value, schema, told):
         """The honest value, with all that the attackers want as far as its schema lets it be said."""
-        if "const" in schema:
-            return value
         if "enum" in schema:
             wanted = [each.licence for each in told if each.aim in (Aim.VERDICT, Aim.OTHER_VERDICT)]
             return next((each for each in wanted if each in schema["enum"]), value)
-        if isinstance(value, bool):
-            return True
-        if isinstance(value, str):
-            return value
         if isinstance(value, list):
             return self._bent_list(value, schema, told)
         if isinstance(value, dict) and "steps" in value:
@@ -163,7 +157,7 @@ class ObedientModel:
         if isinstance(value, dict):
             below = schema.get("properties", {})
             return {key: self._bent(each, below.get(key, {}), told) for key, each in value.items()}
-        return value
+        return True if isinstance(value, bool) else value
 
     def _bent_list(self, value, schema, told):
         """The honest elements, and for each attack one that is false and one that only carries its words."""

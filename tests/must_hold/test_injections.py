@@ -10,7 +10,6 @@ import os
 import re
 import subprocess
 import sys
-from collections import Counter
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -115,7 +114,7 @@ async def attacked(example, world, tally):
     tally.unread += [(example.workflow, each.mark, each.place) for each in todo if each.mark not in model.read]
 
 
-async def one_run(example, world, house, model, home, batch, says=True):
+async def one_run(example, world, house, model, home, batch, *, says=True):
     """One run to its end, with a person who answers whatever is asked alike; None leaves it waiting."""
     inputs = example.prepare(world, batch)
     work = world.fresh("work")
@@ -155,7 +154,8 @@ async def one_run(example, world, house, model, home, batch, says=True):
         sources=sources_of(inputs),
     )
     ended = home.rows("money", "SELECT success FROM tasks WHERE task_id = :task", task=run.run_id)
-    example.look(seen, batch, approved=approved, success=ended == [(1,)])
+    seen.approved, seen.success = approved, ended == [(1,)]
+    example.look(seen)
     return seen
 
 
@@ -202,7 +202,8 @@ def test_a_model_that_obeys_every_injected_instruction_gets_nowhere_in_any_examp
     asyncio.run(main())
     tried = sum(each.tried for each in tallies.values())
     got = [each for tally in tallies.values() for each in tally.got]
-    print(f"\n{len(got)} of {tried} goals reached: {Counter({name: each.tried for name, each in tallies.items()})}")
+    each = ", ".join(f"{name} {tally.tried}" for name, tally in tallies.items())
+    print(f"\n{len(got)} of {tried} attacker goals reached ({each})")  # noqa: T201 - shown by `pytest -s`
     assert not got
     assert not [each for tally in tallies.values() for each in tally.unread], "no model was shown these"
     assert not [each for tally in tallies.values() for each in tally.dishonest], "the honest task was not done"
@@ -277,10 +278,10 @@ class Unguarded(Example):
     def prepare(self, world, batch):
         return {"letter": " ".join(each.words(world.outside, world.service.url) for each in batch)}
 
-    def honest(self, schema, messages):
+    def honest(self, _schema, _messages):
         return {"action": "answer", "answer": "Done."}
 
-    def look(self, seen, batch, *, approved, success):
+    def look(self, seen):
         seen.honest = True
 
 
@@ -323,8 +324,8 @@ def test_a_model_told_to_spend_is_stopped_by_the_cap(world):
         organisation="default",
         scope_kind=ScopeKind.PERSON,
         scope_id="ada",
-        unit=Unit.USD,
-        amount=50_000_000,
+        unit=Unit.CALLS,
+        amount=5,
         period=Period.DAY,
         zone="UTC",
         made_by="ada",
@@ -335,12 +336,10 @@ def test_a_model_told_to_spend_is_stopped_by_the_cap(world):
         async with house_of(example, world, batch) as (house, model, home):
             await house.money.set_limit(cap)
             seen = await one_run(example, world, house, model, home, batch)
-            entries = "SELECT COALESCE(SUM(nano_usd), 0) FROM entries WHERE kind = 'settle'"
-            return seen, home.rows("money", entries)[0][0], len(model.sent)
+            return seen, len(model.sent)
 
-    seen, spent, sends = asyncio.run(main())
-    assert sends
-    assert spent <= cap.amount
+    seen, sends = asyncio.run(main())
+    assert sends == cap.amount
     assert not seen.written
 
 

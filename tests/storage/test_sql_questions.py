@@ -175,6 +175,20 @@ def test_what_is_open_is_listed_oldest_first_of_one_run_and_its_steps_or_of_all(
     asyncio.run(drive())
 
 
+def test_a_place_that_asks_something_else_by_now_waits_for_the_newer_alone(of_run, questions, clock):
+    async def drive():
+        asks = of_run("run-1")
+        other = replace(QUESTION, digest="of something else")
+        listed = []
+        for question in (QUESTION, other, QUESTION):
+            await asks.ask(question)
+            clock.now += timedelta(minutes=1)
+            listed.append([each.question.digest for each in await questions.open("run-1")])
+        return listed
+
+    assert asyncio.run(drive()) == [[QUESTION.digest], ["of something else"], [QUESTION.digest]]
+
+
 def test_a_cancelled_run_waits_for_nobody_but_can_be_answered_and_resumed(of_run, questions, store):
     async def drive():
         root = await a_held_run(store)
