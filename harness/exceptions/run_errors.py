@@ -61,7 +61,10 @@ class QuestionExpired(RunError):
         self.expired_at = expired_at
 
     def __str__(self) -> str:
-        return f"run {self.run_id}: nobody answered {self.node!r} until {self.expired_at.isoformat()}"
+        return (
+            f"run {self.run_id}: nobody answered {self.node!r} until {self.expired_at.isoformat()}; "
+            f"start another run from before it: `harness fork {self.run_id} --at STEP`, or give the node a `default`"
+        )
 
 
 class RunCancelled(RunError):

@@ -4,6 +4,7 @@ That the file is a workflow at all, with no unknown key, is settled when it is l
 """
 
 from harness.exceptions import SpecificationInvalid
+from harness.workflow.checking.confinement import check_confinement
 from harness.workflow.checking.graph_checks import check_graph
 from harness.workflow.checking.model_checks import IsBound
 from harness.workflow.checking.node_checks import check_node, check_state
@@ -26,15 +27,18 @@ def check(loaded: LoadedWorkflow, registry: Registry, is_bound: IsBound) -> list
     check_graph(loaded.spec, problems)
     for name in loaded.spec.nodes:
         check_node(loaded, name, registry=registry, is_bound=is_bound, problems=problems)
+    if not problems.sorted():
+        check_confinement(loaded, registry, problems)  # follows templates and edges, so they must make sense
     return problems.sorted()
 
 
 def require_valid(loaded: LoadedWorkflow, registry: Registry, is_bound: IsBound) -> None:
-    """Let only a workflow without problems pass.
+    """Let only a workflow pass that has no problem, nor any workflow that is a step of it.
 
     Raises:
         SpecificationInvalid: with all of them.
     """
-    problems = check(loaded, registry, is_bound)
+    steps = (loaded.step_workflow(name) for name in loaded.workflows)
+    problems = [line for each in (loaded, *steps) for line in check(each, registry, is_bound)]
     if problems:
-        raise SpecificationInvalid(problems)
+        raise SpecificationInvalid(list(dict.fromkeys(problems)))

@@ -133,7 +133,12 @@ class PlanWorkers:
     async def _of_workflow(self, worker: Worker, inputs: JsonObject, visit: Visit) -> Json:
         assert worker.workflow is not None
         state = await visit.services.children.run(
-            worker.workflow, inputs, node=visit.node, path=visit.path, task_id=visit.task_id
+            worker.workflow,
+            inputs,
+            node=visit.node,
+            path=visit.path,
+            task_id=visit.task_id,
+            carried=visit.carried,
         )
         missing = [key for key in worker.outputs if key not in state]
         if missing:
