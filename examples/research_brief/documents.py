@@ -70,7 +70,7 @@ def package_readmes(sites: Sequence[Path]) -> Iterator[Document]:
 def _lies_in(path: Path, folder: Path) -> bool:
     """Whether it is a file that is really in the folder, links followed."""
     try:
-        return stat.S_ISREG(path.stat().st_mode)
+        return path.resolve().is_relative_to(folder.resolve()) and stat.S_ISREG(path.stat().st_mode)
     except (OSError, RuntimeError):  # RuntimeError: links that point at one another
         return False
 

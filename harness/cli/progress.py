@@ -174,7 +174,7 @@ def _told_of_parts(event: StreamedEvent) -> str | None:
         case PlanStepFinished(error=str(error)):
             return f"{event.node}: step {event.step} failed: {error}"
         case ToolAnswered(error=str(error)):
-            return f"{event.node}: tool {event.tool} failed: {error}"
+            return f"{event.node}: {error}"
         case ChildRunStarted():
             return f"{event.node}: {event.workflow} runs as run {event.run_id}"
         case _:

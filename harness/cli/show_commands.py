@@ -19,6 +19,7 @@ from harness.cli.show_views import RunView, view_object, view_text
 from harness.engines.run_store import Run
 from harness.json_values import JsonObject
 from harness.ledger.reports import Entry
+from harness.workflow.origins import Origin
 
 commands = Commands()
 
@@ -33,6 +34,9 @@ def show(
         int | None,
         typer.Option("--at", metavar="STEP", min=0, help="Print the state after this step; 0 is what it began with."),
     ] = None,
+    origins: Annotated[
+        bool, typer.Option("--origins", help="With --at: print where the values came from, and not the values.")
+    ] = False,
     state: Annotated[bool, typer.Option("--state", help="Print its state as far as it came, whole.")] = False,
     entries: Annotated[bool, typer.Option("--entries", help="Print its lines of the ledger.")] = False,
 ) -> None:
@@ -41,6 +45,11 @@ def show(
     The steps are those that `--at` and `harness fork --at` take.
     """
     context = context_of(ctx)
+    if origins:
+        if at is None:
+            raise typer.BadParameter("say after which step: `--at STEP --origins`")
+        _print_origins(context.output, context.work(lambda harness: _origins_at(harness, run_id, at)))
+        return
     if at is not None:
         _print_state(context.output, context.work(lambda harness: _state_at(harness, run_id, at)))
         return
@@ -56,6 +65,11 @@ def show(
 async def _state_at(harness: Harness, typed: str, step: int) -> JsonObject:
     run = await recorded_run(harness, typed)
     return await harness.engine.state_at(run.run_id, step)
+
+
+async def _origins_at(harness: Harness, typed: str, step: int) -> dict[str, Origin]:
+    run = await recorded_run(harness, typed)
+    return dict(await harness.engine.origins_at(run.run_id, step))
 
 
 async def _view(harness: Harness, typed: str) -> RunView:
@@ -95,6 +109,21 @@ def _print_state(output: Output, state: JsonObject) -> None:
         return
     for line in folded(readable_lines(state), output.width) if state else ():
         output.text(line)
+
+
+def _print_origins(output: Output, origins: dict[str, Origin]) -> None:
+    output.rows(
+        list(origins.items()),
+        [
+            Column("key", lambda row: row[0]),
+            Column("made of", lambda row: ", ".join(row[1].sources) or "-"),
+            Column("from outside", lambda row: "yes" if row[1].untrusted else "no"),
+            Column("private", lambda row: "yes" if row[1].private else "no"),
+            Column("trust", lambda row: row[1].trust),
+        ],
+        as_object=lambda row: {"key": row[0], **row[1].to_json()},
+        empty="nothing of it came from outside or is private",
+    )
 
 
 def _print_entries(output: Output, entries: tuple[Entry, ...]) -> None:

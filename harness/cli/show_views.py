@@ -10,6 +10,7 @@ from harness.cli.readable_values import one_line, quoted_block
 from harness.cli.run_reach import Reached
 from harness.cli.run_views import RunLine, cost_words, state_lines
 from harness.engines.run_orders import HistoryStep
+from harness.engines.run_store import RunStatus
 from harness.ledger.reports import Entry
 from harness.workflow.nodes.questions import AskedQuestion
 from harness.workflow.nodes.step_journal import RecordedStep
@@ -90,7 +91,8 @@ def _head(view: RunView) -> list[str]:
         lines.append(f"was forked from run {run.forked_from} at step {run.forked_step}")
     if view.error:
         first, *more = quoted_block(view.error)
-        lines += [f"error: {first.removeprefix('│ ')}", *more]
+        label = "waits" if run.status is RunStatus.WAITING else "error"
+        lines += [f"{label}: {first.removeprefix('│ ')}", *more]
     return lines
 
 

@@ -5,7 +5,7 @@ written before the next step begins; what models answered is in the money store'
 process continues, and nothing that was finished or paid for is done again.
 """
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import cast
@@ -17,6 +17,7 @@ from harness.json_values import JsonObject
 from harness.workflow.events import OnRunEvent
 from harness.workflow.loading import LoadedWorkflow
 from harness.workflow.nodes.node_services import RunContext
+from harness.workflow.origins import Origin
 
 __all__ = [
     "LEASE_SECONDS",
@@ -125,6 +126,17 @@ class EmbeddedEngine:
 
         run, stored = await self._recorded(run_id)
         return await state_at(self._advancing.threads.of(run, stored.loaded), step)
+
+    async def origins_at(self, run_id: str, step: int) -> Mapping[str, Origin]:
+        """Where the values of a run's state came from after a step; keys that carry nothing are left out.
+
+        Raises:
+            NameUnknown: there is no such run, or it has no such step.
+        """
+        from harness.engines.history import origins_at
+
+        run, stored = await self._recorded(run_id)
+        return await origins_at(self._advancing.threads.of(run, stored.loaded), step)
 
     async def fork(self, run_id: str, step: int, changes: JsonObject, person: str) -> Run:
         """Record another run that starts where a run was after a step, with some keys of the state changed.

@@ -7,15 +7,16 @@ what runs from there is done and paid for anew.
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 # langgraph leaves the values of state and configuration untyped.
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from harness.engines.graph_threads import INPUTS_TAKEN, GraphThread, Position, state_in
+from harness.engines.graph_threads import INPUTS_TAKEN, GraphThread, Position, channels_in, state_in
 from harness.engines.run_orders import Fork, HistoryStep, misfits, unknown_keys
 from harness.exceptions import NameUnknown, SpecificationInvalid
 from harness.json_values import JsonObject, plain_json
 from harness.workflow.loading import LoadedWorkflow
 from harness.workflow.nodes.node_services import RunContext
+from harness.workflow.origins import ORIGINS, Origin
 
 # What triggers a node in LangGraph's channels: written by the way that leads to it, emptied by the step it runs in.
 _TRIGGER = "branch:to:{}"
@@ -37,6 +38,17 @@ async def state_at(thread: GraphThread, step: int) -> JsonObject:
     return state_in(await thread.checkpoint(position.checkpoint_id))
 
 
+async def origins_at(thread: GraphThread, step: int) -> Mapping[str, Origin]:
+    """What each key carried after a step; keys that carried nothing are left out.
+
+    Raises:
+        NameUnknown: the run has no such step.
+    """
+    position = await _position_at(thread, step)
+    kept = channels_in(await thread.checkpoint(position.checkpoint_id)).get(ORIGINS) or {}
+    return {key: Origin.from_json(each) for key, each in kept.items()}
+
+
 async def fork_at(thread: GraphThread, loaded: LoadedWorkflow, step: int, changes: JsonObject) -> Fork:
     """Where a fork of a run begins, once its changes are known to fit.
 
@@ -45,6 +57,9 @@ async def fork_at(thread: GraphThread, loaded: LoadedWorkflow, step: int, change
         SpecificationInvalid: a change of a key that the state does not have, or to a value that does not fit it.
     """
     position = await _position_at(thread, step)
+    if not position.next:
+        reason = f"nothing runs after step {step}: fork it at an earlier one"
+        raise SpecificationInvalid([f"fork of run {thread.run_id}: {reason}"])
     problems = unknown_keys(loaded.spec, changes) + misfits(loaded.spec, changes)
     if problems:
         raise SpecificationInvalid([f"fork of run {thread.run_id}: {each}" for each in problems])
@@ -87,8 +102,7 @@ async def _position_at(thread: GraphThread, step: int) -> Position:
     for position in positions:
         if position.step == step:
             return position
-    known = f"{positions[0].step} to {positions[-1].step}" if positions else "none"
-    raise NameUnknown("step", f"{step} of run {thread.run_id} (it has {known})")
+    raise NameUnknown(f"step of run {thread.run_id}", str(step), [str(each.step) for each in positions[-2:]])
 
 
 async def _ran_before(thread: GraphThread, checkpoint: Any) -> tuple[str, ...]:

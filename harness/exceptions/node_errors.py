@@ -6,7 +6,7 @@ from harness.exceptions.root import HarnessError
 
 
 class AnswerInvalid(HarnessError):
-    """An answer that is outside the schema it was asked for."""
+    """An answer outside the schema it was asked for, cut off, or declined."""
 
     def __init__(self, role: str, model: str, reason: str) -> None:
         super().__init__(role, model, reason)
@@ -15,7 +15,7 @@ class AnswerInvalid(HarnessError):
         self.reason = reason
 
     def __str__(self) -> str:
-        return f"role {self.role!r}: {self.model!r} answered outside its schema: {self.reason}"
+        return f"role {self.role!r}: what {self.model!r} answered cannot be used: {self.reason}"
 
 
 class StateRefused(HarnessError):

@@ -21,7 +21,7 @@ _PLACE = re.compile(rf"(?:(?P<workflow>{_NAME})(?:/(?P<node>{_NAME}))?:)?(?P<rol
 _NODE = re.compile(rf"(?P<workflow>{_NAME})/(?P<node>{_NAME})")
 
 # What somebody recognises a whole binding, endpoint or model by; the rest is in the file.
-_TELLING = frozenset({"model", "fallback", "endpoint", "base_url", "gguf", "scripted_replies"})
+_TELLING = frozenset({"model", "fallback", "endpoint", "base_url", "gguf", "gguf_env", "scripted_replies"})
 
 
 class Subject(StrEnum):

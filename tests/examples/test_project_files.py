@@ -9,6 +9,7 @@ import pytest
 from examples import licence_audit
 from examples.licence_audit.excerpts import Question
 from harness.models.catalogue import Catalogue, builtin_catalogue
+from harness.project import load_project
 from harness.routing.bindings import BindingsFile
 from harness.workflow.checking.checks import check
 from harness.workflow.loading import load_workflow
@@ -32,11 +33,10 @@ def project():
     return read_yaml(FOLDER / "harness.yaml").value
 
 
-def test_the_workflow_has_no_problem(loaded, project):
+def test_the_workflow_has_no_problem(loaded):
     bindings = read_yaml(FOLDER / "bindings.yaml").value
     roles = {each["role"] for each in bindings["bindings"]}
-    names = {*project["tools"], *project["code"]}
-    assert check(loaded, names, lambda *key: key[-1] in roles) == []
+    assert check(loaded, load_project(FOLDER / "harness.yaml").registry(), lambda *key: key[-1] in roles) == []
 
 
 def test_every_registered_name_is_a_function_of_the_project(project):

@@ -40,7 +40,7 @@ def test_an_answer_outside_the_schema_is_refused_and_resuming_asks_once_more(scr
     scripted.step('"text": f"', f'"text": "{INJECTION}" f"')
     outcome, calls = advanced(scripted, count=1)
     assert isinstance(outcome.error, AnswerInvalid)
-    assert "outside its schema" in str(outcome.error)
+    assert "cannot be used" in str(outcome.error)
     assert (outcome.run.status, calls) == (RunStatus.FAILED, 1)
     assert outcome.state["found"] is None
 

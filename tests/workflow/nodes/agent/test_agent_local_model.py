@@ -3,11 +3,11 @@
 from importlib.util import find_spec
 
 import pytest
-from tests.workflow.nodes.agent.house import Houses, Tools
 
 from harness.exceptions import AnswerInvalid, LimitOfRunReached, NodeFailed
 from harness.routing.bindings import Binding, BindingsFile
 from harness.workflow.events import CallAnswered
+from tests.workflow.nodes.agent.house import Houses, Tools
 
 pytestmark = [
     pytest.mark.slow,

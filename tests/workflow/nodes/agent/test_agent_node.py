@@ -4,7 +4,6 @@ import asyncio
 import json
 
 import pytest
-from tests.workflow.nodes.agent.house import BY_SCHEMA, Houses, Tools
 
 from harness.budgets.limits import ScopeKind
 from harness.exceptions import (
@@ -18,6 +17,7 @@ from harness.models.messages import ToolCallPart, ToolResultPart
 from harness.tools import tool
 from harness.workflow.events import CallAnswered, ToolAnswered, ToolCalled, Words
 from tests.storage.money_samples import a_limit
+from tests.workflow.nodes.agent.house import BY_SCHEMA, Houses, Tools
 
 
 def look_up(number: int) -> dict:

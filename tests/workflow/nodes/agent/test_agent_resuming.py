@@ -3,11 +3,11 @@
 import json
 
 import pytest
-from tests.workflow.nodes.agent.house import BY_SCHEMA, NATIVE, Death, Died, Houses, Tools
 
 from harness.exceptions import AnswerInvalid, NodeFailed, RequestRefused
 from harness.models.messages import TextPart, ToolCallPart, ToolResultPart
 from harness.tools import tool
+from tests.workflow.nodes.agent.house import BY_SCHEMA, NATIVE, Death, Died, Houses, Tools
 
 
 @pytest.fixture(scope="module")

@@ -570,7 +570,7 @@ class Children:
     def __init__(self):
         self.asked = []
 
-    async def run(self, workflow, inputs, *, node, path, task_id):
+    async def run(self, workflow, inputs, *, node, path, task_id, carried):
         self.asked.append((workflow, inputs, node, path, task_id))
         return {"answer": inputs["q"], "rest": 1}
 
