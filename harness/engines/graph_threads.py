@@ -104,8 +104,14 @@ class GraphThread:
         control = _StepsLeft(limits.steps - taken, context.under_way)
         # Nothing of a run is ever uploaded to LangSmith, whatever the environment says.
         with tracing_context(enabled=False):
-            # "sync": a step's checkpoint is written before the next one begins.
-            return await self.graph.ainvoke(start, config, context=context, durability="sync", control=control)
+            # "sync": a step's checkpoint is written before the next one begins. The values alone are asked for, because
+            # `ainvoke` gathers every node's update beside them.
+            values: Any = None
+            async for values in self.graph.astream(
+                start, config, context=context, durability="sync", control=control, stream_mode="values"
+            ):
+                pass
+            return values
 
     async def checkpoint(self, checkpoint_id: str | None = None) -> Any | None:
         """A checkpoint with its values and metadata, the newest where none is named; None where there is none."""

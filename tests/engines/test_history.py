@@ -81,7 +81,7 @@ def test_the_state_at_a_step_is_what_the_run_had_then(house, sums):
     async def work(harness):
         run_id = (await advanced(harness, sums.flow(), {"x": 0})).run.run_id
         states = [await harness.engine.state_at(run_id, step) for step in range(5)]
-        with pytest.raises(NameUnknown, match=rf"no step '9 of run {run_id} \(it has 0 to 4\)'"):
+        with pytest.raises(NameUnknown, match=rf"no step of run {run_id} '9'; did you mean '3' or '4'\?"):
             await harness.engine.state_at(run_id, 9)
         return states
 
@@ -99,8 +99,17 @@ def test_a_run_that_has_not_started_has_no_steps(house, sums):
     async def work(harness):
         run = await recorded(harness, sums.flow(), {"x": 0})
         assert await harness.engine.history(run.run_id) == []
-        with pytest.raises(NameUnknown, match="it has none"):
+        with pytest.raises(NameUnknown, match="no step of run"):
             await harness.engine.state_at(run.run_id, 0)
+
+    house.run(work)
+
+
+def test_where_nothing_runs_any_more_nothing_forks(house, sums):
+    async def work(harness):
+        origin = (await advanced(harness, sums.flow(), {"x": 0})).run
+        with pytest.raises(SpecificationInvalid, match="nothing runs after step 4"):
+            await harness.engine.fork(origin.run_id, 4, {}, "ada")
 
     house.run(work)
 
@@ -284,11 +293,11 @@ def test_a_fork_without_changes_ends_in_the_same_state(empty_home, tmp_path_fact
         origin = await advanced(harness, written, {"x": x})
         assert origin.run.status is RunStatus.COMPLETED
         steps = 2 * len(widths)
-        fork = await harness.engine.fork(origin.run.run_id, at % (steps + 1), {}, "ada")
+        fork = await harness.engine.fork(origin.run.run_id, at % steps, {}, "ada")
         forked = await resumed(harness, fork.run_id)
         assert (forked.run.status, forked.state) == (RunStatus.COMPLETED, origin.state)
         known = [each.step for each in await harness.engine.history(fork.run_id)]
-        other = await harness.engine.fork(fork.run_id, known[again % len(known)], {}, "ada")
+        other = await harness.engine.fork(fork.run_id, known[again % (len(known) - 1)], {}, "ada")
         assert (await resumed(harness, other.run_id)).state == origin.state
 
     House(Home(folder)).run(work)

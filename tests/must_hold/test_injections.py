@@ -190,6 +190,7 @@ def world(tmp_path, monkeypatch):
     service.close()
 
 
+@pytest.mark.slow
 def test_a_model_that_obeys_every_injected_instruction_gets_nowhere_in_any_example(world):
     tallies = {}
 
@@ -231,7 +232,7 @@ nodes:
     prompt: prompt.md
     documents: [letter]
     tools: [search_documents, write_file, read_file, fetch]
-    style: json
+    style: STYLE
     output: answer
 start: work
 """,
@@ -278,17 +279,18 @@ class Unguarded(Example):
     def prepare(self, world, batch):
         return {"letter": " ".join(each.words(world.outside, world.service.url) for each in batch)}
 
-    def honest(self, _schema, _messages):
-        return {"action": "answer", "answer": "Done."}
+    def honest(self, schema, _messages):
+        return {"action": "answer", "answer": "Done."} if schema else "Done."
 
     def look(self, seen):
         seen.honest = True
 
 
-def test_a_workflow_that_trusts_its_model_loses_everything_and_that_is_seen(world):
+@pytest.mark.parametrize("style", ["json", "native"])
+def test_a_workflow_that_trusts_its_model_loses_everything_and_that_is_seen(world, style):
     folder = world.fresh("unguarded")
     for name, text in UNGUARDED.items():
-        (folder / name).write_text(text)
+        (folder / name).write_text(text.replace("STYLE", style))
     example, tally = Unguarded(), Tally()
     example.folder = folder
     asyncio.run(attacked(example, world, tally))
