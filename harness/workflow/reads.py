@@ -22,12 +22,16 @@ from harness.workflow.prompts import variables
 def read_names(loaded: LoadedWorkflow, name: str) -> tuple[str, ...]:
     """The dotted names whose values go into what a node does, in the order they are said; a list and its item too."""
     node = loaded.spec.work[name]
-    if isinstance(node, BranchNode):
-        return ()
-    named = list(_of_kind(loaded, node))
-    if node.for_each is not None:
-        named.append(node.for_each)
-    return tuple(dict.fromkeys(named))
+    named = names_of_visit(loaded, name)
+    if isinstance(node, BranchNode) or node.for_each is None:
+        return named
+    return tuple(dict.fromkeys([*named, node.for_each]))
+
+
+def names_of_visit(loaded: LoadedWorkflow, name: str) -> tuple[str, ...]:
+    """The same for one item: without the list that it is of, unless the node reads that too."""
+    node = loaded.spec.work[name]
+    return () if isinstance(node, BranchNode) else tuple(dict.fromkeys(_of_kind(loaded, node)))
 
 
 def _of_kind(

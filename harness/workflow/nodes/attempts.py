@@ -6,7 +6,10 @@ from dataclasses import replace
 
 from harness.exceptions import (
     BudgetExceeded,
+    HarnessError,
     LeaseHeld,
+    LimitOfRunReached,
+    NodeFailed,
     NodeTimedOut,
     RunCancelled,
     RunInterrupted,
@@ -20,9 +23,11 @@ from harness.workflow.nodes.caching import CacheKeys
 from harness.workflow.nodes.kinds import kind_runner
 from harness.workflow.nodes.node_services import KindRunner, SeveralKeys, Visit
 from harness.workflow.nodes.retrying import retried
+from harness.workflow.nodes.tool_calls import STEP_KIND
 
-# What neither a fallback nor a skipped item may hide: somebody else is to decide, or the run is not ours.
-_NEVER_REPLACED = (BudgetExceeded, WaitsForPerson, LeaseHeld, RunInterrupted, RunCancelled)
+# What neither a fallback nor a skipped item may hide: somebody else is to decide, the run is not ours, or a limit is
+# reached, which whatever came instead would have anew.
+_NEVER_REPLACED = (BudgetExceeded, LimitOfRunReached, WaitsForPerson, LeaseHeld, RunInterrupted, RunCancelled)
 
 
 def never_replaced(error: BaseException) -> bool:
@@ -49,31 +54,56 @@ class Attempts:
             Exception: whatever a project's code raised.
         """
         if self._keys is None:
-            return await self._with_fallback(visit)
+            return (await self._with_fallback(visit))[0]
         assert self.node.cache is not None
         digest = await self._keys.digest(visit)
         known = await visit.services.cache.find(digest)
         if known is not None:
             visit.services.on_event(ResultReused(self.name, known.run_id))
             return known.result
-        result = await self._with_fallback(visit)
-        await visit.services.cache.keep(digest, result, run_id=visit.run.run_id, seconds=self.node.cache.seconds)
+        result, is_own = await self._with_fallback(visit)
+        if is_own:
+            # What answered instead would stand for the node's own result long after the node works again.
+            await visit.services.cache.keep(digest, result, run_id=visit.run.run_id, seconds=self.node.cache.seconds)
         return result
 
-    async def _with_fallback(self, visit: Visit) -> Json:
+    async def _with_fallback(self, visit: Visit) -> tuple[Json, bool]:
+        """The result, and whether it is the node's own and not its fallback's."""
         try:
-            return await self._tried(self._work, visit)
+            return await self._tried(self._work, visit), True
         except Exception as error:
             fallback = self.node.fallback
             if fallback is None or never_replaced(error):
                 raise
-            visit.services.on_event(FallbackTaken(self.name, type(error).__name__, str(error)))
+            told = visit.services.redactor.text(str(error))
             if self._instead is None:
-                return self._by_key(fallback.value)
+                visit.services.on_event(FallbackTaken(self.name, type(error).__name__, told))
+                return self._by_key(fallback.value), False
+            await self._require_no_effect(visit, error)
+            visit.services.on_event(FallbackTaken(self.name, type(error).__name__, told))
             try:
-                return await self._tried(self._instead, replace(visit, path=f"{visit.path}/fallback"))
+                return await self._tried(self._instead, replace(visit, path=f"{visit.path}/fallback")), False
             except Exception as second:
                 raise second from error
+
+    async def _require_no_effect(self, visit: Visit, error: Exception) -> None:
+        """Let another role be asked only where an agent has called nothing that changes the world.
+
+        It would begin anew at a place of its own, so that it would make each effect again under another key. Which tool
+        a recorded step is of is not recorded: with a tool that has an effect each step of a tool may be one.
+
+        Raises:
+            NodeFailed: it may have made one.
+        """
+        if not isinstance(self.node, AgentNode):
+            return
+        steps = await visit.services.journal.steps(f"{visit.path}/")
+        if not any(step.kind == STEP_KIND for step in steps):
+            return
+        for tool in self.node.tools:
+            if await _has_effect(tool, visit):
+                reason = f"{error}; no other role is asked instead, which might make the effect of {tool!r} once more"
+                raise NodeFailed(visit.run.run_id, self.name, reason) from error
 
     async def _tried(self, runner: KindRunner, visit: Visit) -> Json:
         async def once() -> Json:
@@ -88,7 +118,9 @@ class Attempts:
             self.node.retry,
             chance=services.random,
             sleep=services.sleep,
-            on_retry=lambda attempt, wait, error: services.on_event(NodeRetried(self.name, attempt, wait, str(error))),
+            on_retry=lambda attempt, wait, error: services.on_event(
+                NodeRetried(self.name, attempt, wait, services.redactor.text(str(error)))
+            ),
         )
 
     def _by_key(self, result: Json | SeveralKeys) -> Json:
@@ -107,6 +139,14 @@ class Attempts:
             if not bound.expired():
                 raise  # the project's own: a socket's, say
             raise NodeTimedOut(visit.run.run_id, self.name, self.node.timeout_seconds) from error
+
+
+async def _has_effect(tool: str, visit: Visit) -> bool:
+    """Whether a tool changes something in the world; of one that cannot be looked at that must be thought."""
+    try:
+        return (await visit.services.toolbox.tool(tool)).spec.effect
+    except HarnessError:
+        return True
 
 
 def _fallback_runner(loaded: LoadedWorkflow, name: str, node: WorkNode) -> KindRunner | None:

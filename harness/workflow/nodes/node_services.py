@@ -14,6 +14,7 @@ from harness.exceptions import WaitsForPerson
 from harness.json_values import Json, JsonObject
 from harness.ledger.tasks import Task
 from harness.model_call import ModelCall
+from harness.tools.redaction import Redactor
 from harness.tools.tool import Toolbox
 from harness.workflow.events import OnRunEvent
 from harness.workflow.nodes.findings import FindingsStore
@@ -92,6 +93,7 @@ class NodeServices:
         findings: where findings are kept, opened when it is first asked for; None where the project has no ontology.
         recollection: what is remembered, opened when it is first asked for.
         stream: whether models' answers are heard as they arrive.
+        redactor: takes secrets out of what a project's code prints and fails with.
     """
 
     model_call: ModelCall
@@ -112,6 +114,7 @@ class NodeServices:
     sleep: Callable[[float], Awaitable[None]]
     random: random.Random
     stream: bool = False
+    redactor: Redactor = field(default_factory=lambda: Redactor(()))
 
 
 class NodesUnderWay:

@@ -12,6 +12,7 @@ from harness.exceptions import (
     BudgetExceeded,
     HarnessError,
     LeaseHeld,
+    LimitOfRunReached,
     ProviderError,
     RunCancelled,
     RunInterrupted,
@@ -21,8 +22,9 @@ from harness.workflow.node_kinds import RetrySpec
 
 T = TypeVar("T")
 
-# What is no failure of the node, so that no name in `retry.on` reaches it, not even a parent's.
-NEVER_NAMED = (WaitsForPerson, LeaseHeld, RunInterrupted, RunCancelled)
+# What is no failure of the node, so that no name in `retry.on` reaches it, not even a parent's. A limit is none: another
+# try would begin with a fresh one.
+NEVER_NAMED = (WaitsForPerson, LeaseHeld, RunInterrupted, RunCancelled, LimitOfRunReached)
 
 
 def is_tried_again(policy: RetrySpec, error: Exception) -> bool:
