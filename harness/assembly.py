@@ -17,6 +17,7 @@ from harness.exceptions import NameUnknown
 from harness.json_values import JsonObject
 from harness.parts import PRICES_FILE, Ambient, Parts, utc_now
 from harness.project import Project, find_project
+from harness.routing.binding_store import BindingVersion
 from harness.settings import Settings, Surroundings, load_settings
 from harness.storage.sql_questions import AskingRun, SqlRunQuestions
 from harness.storage.sql_result_cache import SqlResultCache
@@ -135,10 +136,11 @@ class Harness(Parts):
             migrate: the workflow that it goes on with from here.
 
         Raises:
-            NameUnknown: there is no such run.
+            NameUnknown: there is no such run, or no workflow of this name.
+            SpecificationInvalid: the workflow that it is to go on with has problems; the run was left as it is.
         """
         run = await self.runs.run(run_id)
-        return self._handle(run.run_id, None if migrate is None else self.load(migrate))
+        return self._handle(run.run_id, None if migrate is None else (await self._checked(migrate))[0])
 
     def load(self, workflow: AnyWorkflow) -> LoadedWorkflow:
         """A workflow with the workflows that are its steps.
@@ -173,9 +175,7 @@ class Harness(Parts):
     async def _recorded(
         self, workflow: AnyWorkflow, inputs: JsonObject, team: str | None, working_folder: Path | None
     ) -> Run:
-        loaded = self.load(workflow)
-        version = await self.binding_version()
-        require_valid(loaded, self.registry(), version.bindings.is_bound)
+        loaded, version = await self._checked(workflow)
         return await self.engine.record(
             RunOrder(
                 loaded=loaded,
@@ -187,6 +187,13 @@ class Harness(Parts):
                 binding_version=version.version,
             )
         )
+
+    async def _checked(self, workflow: AnyWorkflow) -> tuple[LoadedWorkflow, BindingVersion]:
+        """A workflow without problems under the bindings in force, and those."""
+        loaded = self.load(workflow)
+        version = await self.binding_version()
+        require_valid(loaded, self.registry(), version.bindings.is_bound)
+        return loaded, version
 
     def _handle(self, run_id: str, migrate: LoadedWorkflow | None = None) -> RunHandle:
         handle = RunHandle(self.engine, run_id, person=self.settings.person, migrate=migrate)
@@ -225,6 +232,7 @@ class Harness(Parts):
             sleep=asyncio.sleep,
             random=self._ambient.random,
             stream=self._stream,
+            redactor=self.toolbox.redactor,
         )
 
     def _limits_for(self, run: RunIdentity) -> MoneyRunLimits:

@@ -57,9 +57,13 @@ def questions(ctx: typer.Context) -> None:
 def approve(
     ctx: typer.Context,
     run_id: Annotated[
-        str,
-        typer.Argument(metavar="RUN", help="A run, or the beginning of its id.", autocompletion=run_ids),
-    ],
+        str | None,
+        typer.Argument(
+            metavar="[RUN]",
+            help="A run, or the beginning of its id; not needed where one waits.",
+            autocompletion=run_ids,
+        ),
+    ] = None,
     question: Annotated[
         str | None, typer.Argument(metavar="[QUESTION]", help="One of its questions, where several wait.")
     ] = None,
@@ -97,11 +101,23 @@ def approve(
     raise typer.Exit(context.work(lambda harness: _record(context, harness, taken, resume=resume)))
 
 
-async def _waiting(harness: Harness, typed: str) -> Sequence[AskedQuestion]:
+async def _waiting(harness: Harness, typed: str | None) -> Sequence[AskedQuestion]:
+    if typed is None:
+        return await _of_the_one_that_waits(harness)
     run = await recorded_run(harness, typed)
     waiting = await harness.questions.open(run.run_id)
     if not waiting:
         raise NameUnknown("open question of run", run.run_id)
+    return waiting
+
+
+async def _of_the_one_that_waits(harness: Harness) -> Sequence[AskedQuestion]:
+    waiting = await harness.questions.open() if has_state(harness) else ()
+    runs = list(dict.fromkeys(asked.root_run_id for asked in waiting))
+    if not runs:
+        raise typer.BadParameter("no run waits for an answer")
+    if len(runs) > 1:
+        raise typer.BadParameter(f"several runs wait: name one of {', '.join(runs)} (`harness questions`)")
     return waiting
 
 

@@ -26,7 +26,7 @@ from harness.json_values import JsonObject
 from harness.ledger.tasks import task_id_for
 from harness.workflow.events import ChildRunStarted, OnRunEvent, RunEvent
 from harness.workflow.nodes.node_services import ChildRuns, RunIdentity
-from harness.workflow.origins import Carried, Origin
+from harness.workflow.origins import Carried, Origin, origin_of_failure
 
 _A_LITTLE_LATER = 0.05  # seconds
 Advance = Callable[[Run, OnRunEvent], Awaitable[RunOutcome]]
@@ -88,9 +88,11 @@ class StepRuns(ChildRuns):
             outcome = await asyncio.create_task(self._advanced(child, hear), context=self._context.copy())
         except (LeaseHeld, RunInterrupted) as error:
             raise self._as_of_node(error, node, child) from error  # of the step's lease; ours is another matter
-        if outcome.error is not None:
-            raise self._as_of_node(outcome.error, node, child)
         carried.add(await self._origin_of(child))
+        if outcome.error is not None:
+            # Its words may be made of what its node had in hand, which no checkpoint holds.
+            carried.add(origin_of_failure(outcome.error) or _of_nobody(workflow))
+            raise self._as_of_node(outcome.error, node, child)
         return outcome.state
 
     async def _recorded(self, workflow: str, inputs: JsonObject, path: str, task_id: str, origin: Origin) -> Run:
@@ -137,3 +139,8 @@ class StepRuns(ChildRuns):
             return error
         reason = f"node {error.node!r}: {error.reason}" if isinstance(error, NodeFailed) else str(error)
         return NodeFailed(self._parent.run_id, node, f"workflow {child.workflow!r} (run {child.run_id}): {reason}")
+
+
+def _of_nobody(workflow: str) -> Origin:
+    """What a failure carries that no node noted, such as a limit of the run."""
+    return Origin(untrusted=True, trust="inferred", sources=(workflow,))

@@ -6,10 +6,11 @@ from harness.engines.run_orders import origin_of_all
 from harness.exceptions import HarnessError
 from harness.json_values import JsonObject, digest_of
 from harness.workflow.loading import LoadedWorkflow
+from harness.workflow.nodes.node_origins import NodeOrigins
 from harness.workflow.nodes.node_runner import NodeRunner
 from harness.workflow.nodes.node_services import RunContext
 from harness.workflow.nodes.step_journal import StepStatus
-from harness.workflow.origins import ORIGINS
+from harness.workflow.origins import ORIGINS, Origin, origin_of_failure
 from harness.workflow.state_values import VISITS
 
 ERROR_KEY = "error"
@@ -41,8 +42,17 @@ async def run_failure_node(loaded: LoadedWorkflow, context: RunContext, state: J
         return
     given: JsonObject = {**state, ERROR_KEY: happened, VISITS: {name: visit}}
     if ORIGINS in state:
-        # The message may tell of anything that the run had before it.
-        known = cast("JsonObject", state[ORIGINS])
-        given[ORIGINS] = {**known, ERROR_KEY: origin_of_all(state).to_json()}
+        known, carried = cast("JsonObject", state[ORIGINS]), await _carried(error, loaded, context, state)
+        given[ORIGINS] = {**known, ERROR_KEY: carried.to_json()}
     await NodeRunner(loaded, name).run(given, context)
     await journal.finish(path, digest, None)
+
+
+async def _carried(error: HarnessError, loaded: LoadedWorkflow, context: RunContext, state: JsonObject) -> Origin:
+    """What the words of a failure may be made of: what its node had in hand; where that is not known, all there is."""
+    of_state = origin_of_all(state).joined(Origin(untrusted=True, trust="inferred"))
+    noted = origin_of_failure(error)
+    if noted is not None:
+        return of_state.joined(noted)
+    nodes = [NodeOrigins(loaded, each) for each in loaded.spec.work]
+    return of_state.joined(*[await each.at_worst(state, context.services) for each in nodes])

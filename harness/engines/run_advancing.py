@@ -170,7 +170,7 @@ class RunAdvancing:
             await self._begin_fork(run, stored, context)
         inputs = cast("JsonObject", await self._runs.inputs(run.run_id))
         try:
-            start = begun_with(spec, inputs, stored.origin)
+            start = begun_with(spec, inputs, stored.origin, is_step=bool(within))
             state = await thread.run(context, start, active_seconds=run.active_seconds)
         except HarnessError as error:
             if spec.on_error is not None and status_after(error) is RunStatus.FAILED:

@@ -182,12 +182,15 @@ def unknown_keys(spec: WorkflowSpec, keys: JsonObject) -> list[str]:
     return found
 
 
-def begun_with(spec: WorkflowSpec, inputs: JsonObject, origin: Origin) -> JsonObject:
-    """The state before the first node, with what the inputs carry beside what the workflow says of them."""
+def begun_with(spec: WorkflowSpec, inputs: JsonObject, origin: Origin, *, is_step: bool) -> JsonObject:
+    """The state before the first node, with what the inputs carry beside what the workflow says of them.
+
+    A run that is a step of another always follows where its values come from: what it makes, the other goes on with.
+    """
     start = initial_state(spec, inputs)
-    if ORIGINS in start and origin != CLEAN:
-        known = cast("dict[str, JsonObject]", start[ORIGINS])
-        for key in inputs:
+    if is_step or origin != CLEAN:
+        known = cast("dict[str, JsonObject]", start.setdefault(ORIGINS, {}))
+        for key in inputs if origin != CLEAN else ():
             said = Origin.from_json(known[key]) if key in known else CLEAN
             known[key] = said.joined(origin).to_json()
     return start

@@ -49,6 +49,10 @@ class Redactor:
             end = ends
         return "".join([*parts, text[end:]])
 
+    def is_clean(self, text: str) -> bool:
+        """Whether there is no secret in a text."""
+        return not any(form in text for form in self._forms)
+
     def value(self, value: Json) -> Json:
         """The same of each text in a value, keys among them."""
         if not self._forms:

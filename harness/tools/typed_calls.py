@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import Any, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
+from pydantic.errors import PydanticUserError
 from pydantic_core import PydanticSerializationError
 
 from harness.exceptions import CallableRefused, StateRefused
@@ -37,13 +38,40 @@ class TypedSignature:
 
 @lru_cache(maxsize=512)
 def signature_of(function: Callable[..., Any], context_type: type) -> TypedSignature:
-    """The signature of a function, whose parameter annotated `context_type` takes the context."""
-    hints = get_type_hints(function, include_extras=True)
+    """The signature of a function, whose parameter annotated `context_type` takes the context.
+
+    Raises:
+        CallableRefused: an annotation that cannot be read, or of a type that values cannot be held to.
+    """
+    try:
+        hints = get_type_hints(function, include_extras=True)
+    except NameError as error:
+        raise CallableRefused(_name(function), "", f"one of its annotations cannot be read: {error}") from error
     context = next((name for name, hint in hints.items() if hint is context_type), None)
     adapters = {
-        name: TypeAdapter(hints.get(name, Any)) for name in inspect.signature(function).parameters if name != context
+        name: _adapter(function, name, hints.get(name, Any))
+        for name in inspect.signature(function).parameters
+        if name != context
     }
-    return TypedSignature(adapters, context, TypeAdapter(hints.get(RETURN, Any)))
+    return TypedSignature(adapters, context, _adapter(function, RETURN, hints.get(RETURN, Any)))
+
+
+def _adapter(function: Callable[..., Any], argument: str, hint: Any) -> TypeAdapter[Any]:
+    try:
+        return TypeAdapter(hint)
+    except PydanticUserError as error:
+        if error.code == "typed-dict-version":
+            # Python 3.11 forgets which of its keys may be missing.
+            reason = (
+                "its annotation holds a `typing.TypedDict`: take `typing_extensions.TypedDict`, on Python before 3.12"
+            )
+        else:
+            reason = f"nothing can be held to its annotation: {str(error).partition(chr(10))[0]}"
+        raise CallableRefused(_name(function), argument, reason) from error
+
+
+def _name(function: Callable[..., Any]) -> str:
+    return getattr(function, "__qualname__", repr(function))
 
 
 def typed_arguments(

@@ -10,9 +10,11 @@ import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import date
+from functools import lru_cache
 from typing import Any, cast
 
-from jsonschema import Draft202012Validator
+from jsonschema import Draft202012Validator, FormatChecker
 from jsonschema.exceptions import SchemaError, best_match
 from jsonschema.validators import validator_for
 from referencing import Registry, Resource
@@ -31,6 +33,11 @@ _FENCED = re.compile(r"```(?:json)?[ \t]*\r?\n(?P<body>.*)\r?\n?[ \t]*```", re.D
 _VALUES = frozenset({"const", "enum", "default", "examples"})
 # What holds schemas by names of the author's, so that `default` in it is no keyword.
 _NAMED = frozenset({"properties", "patternProperties", "$defs", "definitions", "dependentSchemas"})
+
+# The formats that a value is held to; any other is only a description.
+CHECKED_FORMATS = frozenset({"date", "uuid"})
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 KeyPath = tuple[str | int, ...]
 
@@ -145,12 +152,31 @@ def _endless(validator_class: Any, schema: JsonObject) -> SchemaProblem | None:
 
 def _validated(value: Json, schema: JsonObject) -> Accepted | Rejected:
     # The registry given here is empty: the library's own would fetch a reference it does not know over the network.
-    validator = _validator_class(schema)(schema, registry=Registry())
+    validator = _validator_class(schema)(schema, registry=Registry(), format_checker=_formats())
     error = best_match(validator.iter_errors(value))
     if error is None:
         return Accepted(value)
     place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error.absolute_path)
     return Rejected(_shortened(f"{('$' + place)[:120]}: {_in_words(error)}"))
+
+
+@lru_cache(maxsize=1)
+def _formats() -> FormatChecker:
+    """Our own checks: the library's take spaces, underscores and more in an id, and other calendars for a date."""
+    checker = FormatChecker(formats=())
+    checker.checks("date", raises=ValueError)(_is_date)
+    checker.checks("uuid")(_is_uuid)
+    return checker
+
+
+def _is_date(value: object) -> bool:
+    if not isinstance(value, str):
+        return True
+    return _DATE.fullmatch(value) is not None and bool(date.fromisoformat(value))
+
+
+def _is_uuid(value: object) -> bool:
+    return not isinstance(value, str) or _UUID.fullmatch(value) is not None
 
 
 def _in_words(error: Any) -> str:

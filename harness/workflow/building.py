@@ -85,7 +85,12 @@ class Workflow:
         return register
 
     def node(self, *, writes: Iterable[str]) -> Callable[[Function], Function]:
-        """A decorator: the function is a LangGraph node; it is given the state and returns an update of it."""
+        """A decorator: the function is a LangGraph node; it is given the state and returns an update of it.
+
+        Args:
+            writes: every key that it may return. One that an update leaves out stays as it is, and None changes
+                nothing; an update of any other key fails the node.
+        """
 
         def register(function: Function) -> Function:
             self._add_function(function, {"whole_state": True, "output": tuple(writes)})

@@ -22,7 +22,8 @@ from harness.workflow.joins import Sources, waiting_sources
 from harness.workflow.loading import LoadedWorkflow
 from harness.workflow.nodes.node_runner import NodeRunner
 from harness.workflow.nodes.node_services import RunContext
-from harness.workflow.origins import ORIGINS, tracks_origins
+from harness.workflow.origin_marks import marks_taken_in
+from harness.workflow.origins import ORIGINS
 from harness.workflow.spec import END, Condition, Edge, Reducer, StateKeySpec, WorkflowSpec
 from harness.workflow.state_values import VISITS, counts_visits
 
@@ -126,13 +127,15 @@ def _name(target: str) -> str:
 
 
 def _state_type(spec: WorkflowSpec) -> Any:
-    """The channels: the workflow's keys, the visits where they count, and where values came from."""
+    """The channels: the workflow's keys, the visits where they count, and where values came from.
+
+    The last is empty where nothing is carried; a workflow's inputs may bring something in all the same.
+    """
     keys: dict[str, Any] = {_FOUND_FIRST: Annotated[Any, UntrackedValue]}
     keys |= {key: _channel(each) for key, each in spec.state.items()}
     if counts_visits(spec):
         keys[VISITS] = Annotated[dict[str, int], _count_up]
-    if tracks_origins(spec):
-        keys[ORIGINS] = Annotated[dict[str, Json], _merged]
+    keys[ORIGINS] = Annotated[Any, marks_taken_in(spec)]
     return TypedDict(f"State_{spec.workflow}", keys)  # pyright: ignore[reportArgumentType]
 
 

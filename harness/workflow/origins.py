@@ -9,11 +9,13 @@ The same rules are used before a run, over the file (`checking/confinement.py`),
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from functools import reduce
 from typing import cast
 
 from harness.json_values import Json, JsonObject
+from harness.workflow.answers import CHECKED_FORMATS
+from harness.workflow.id_patterns import is_id_pattern
 from harness.workflow.node_kinds import (
     AgentNode,
     BranchNode,
@@ -21,7 +23,9 @@ from harness.workflow.node_kinds import (
     ModelNode,
     PlanNode,
     RecallNode,
+    RememberNode,
     ToolNode,
+    WorkflowNode,
     WorkNode,
 )
 from harness.workflow.spec import StateKeySpec, ValueType, WorkflowSpec
@@ -30,6 +34,9 @@ from harness.workflow.spec import StateKeySpec, ValueType, WorkflowSpec
 ORIGINS = "_origins"
 
 _TYPED_KEYS = (ValueType.BOOLEAN, ValueType.INTEGER, ValueType.NUMBER)
+# `const` means nothing in these; and a `$ref` hides what stands beside it in some later ones.
+_OTHER_DRAFTS = ("draft-03", "draft-04")
+_OF_FAILURE = "_origin"
 _MOST_SOURCES = 12
 _LONGEST_ID = 64
 # Lowest first, as the memory has it: what is made of several is trusted as far as the least of them.
@@ -76,23 +83,56 @@ class Origin:
         sources = cast("list[str]", value.get("sources") or [])
         return cls(bool(value["untrusted"]), bool(value["private"]), str(value["trust"]), tuple(sources))
 
+    def no_more_than(self, trust: str) -> str:
+        """A trust that somebody says, or the origin's own where that is lower."""
+        return min(trust, self.trust, key=_TRUST.index)
+
 
 CLEAN = Origin()
 
 
-@dataclass(slots=True)
 class Carried:
-    """What a visit to a node carries as it goes on: what it read, and the results of the tools it called."""
+    """What a visit to a node carries as it goes on: what it read, and the results of the tools it called.
 
-    origin: Origin = field(default_factory=Origin)
+    Args:
+        origin: of what it read.
+        given: of what its call is given, where that is less than what it read.
+    """
+
+    __slots__ = ("answered", "given", "origin")
+
+    def __init__(self, origin: Origin = CLEAN, *, given: Origin | None = None) -> None:
+        self.origin = origin
+        self.given = origin if given is None else given
+        self.answered = False  # by a person, and not by a default
 
     def add(self, origin: Origin) -> None:
         """Something more was read."""
         self.origin = self.origin.joined(origin)
 
 
+def note_origin(error: BaseException, origin: Origin) -> None:
+    """Let a failure carry what the node had before it that failed: its words may be made of that."""
+    error.__dict__[_OF_FAILURE] = origin
+
+
+def origin_of_failure(error: BaseException) -> Origin | None:
+    """What a failure carries; None where no node noted it."""
+    return error.__dict__.get(_OF_FAILURE)
+
+
+def pass_on_origin(error: BaseException, told: BaseException) -> None:
+    """Let a failure that is told in place of another carry the same."""
+    origin = origin_of_failure(error)
+    if origin is not None:
+        note_origin(told, origin)
+
+
 def tracks_origins(spec: WorkflowSpec) -> bool:
-    """Whether anything in a workflow can come from outside or is private; else nothing needs to be carried."""
+    """Whether anything in a workflow can come from outside or is private, or is remembered with how far it is trusted.
+
+    Else nothing needs to be carried, unless its inputs bring something in.
+    """
     declared = any(key.untrusted or key.private for key in spec.state.values())
     return declared or any(_brings_in(node) for node in spec.work.values())
 
@@ -111,17 +151,23 @@ def origin_of_read(names: tuple[str, ...], origins: Mapping[str, Origin], node: 
     return CLEAN.joined(*(origins.get(key, CLEAN) for key in sorted(keys)))
 
 
-def origin_of_output(node: WorkNode, carried: Origin, *, schema: JsonObject | None, key: StateKeySpec | None) -> Origin:
-    """What a node's output carries.
+def origin_of_output(
+    node: WorkNode, key: str, carried: Origin, *, schema: JsonObject | None, declared: StateKeySpec | None
+) -> Origin:
+    """What a state key that a node writes carries.
 
     Args:
+        key: its output, or one for failures or results of parts, which hold other things than its answer.
         carried: what it read, with the results of tools it called.
         schema: of its answer, where it has one.
-        key: the state key it is written to.
+        declared: what the workflow says of the key.
     """
+    is_answer = not isinstance(node, BranchNode) and key == node.output
     match node:
         case HumanNode():
-            return CLEAN
+            if is_answer:
+                return CLEAN
+            made = carried
         case RecallNode():
             trusted = node.min_trust in ("stated", "verified")
             return carried.joined(Origin(not trusted, private=True, trust=node.min_trust, sources=("memory",)))
@@ -129,8 +175,9 @@ def origin_of_output(node: WorkNode, carried: Origin, *, schema: JsonObject | No
             made = carried.joined(Origin(bool(node.documents), trust="inferred", sources=node.documents))
         case _:
             made = carried
-    typed = (schema is not None and is_typed(schema)) or (key is not None and key.type in _TYPED_KEYS)
-    return Origin(False, made.private, made.trust, made.sources) if typed else made
+    by_answer = is_answer and schema is not None and is_typed(schema)
+    by_key = declared is not None and declared.type in _TYPED_KEYS
+    return replace(made, untrusted=False) if by_answer or by_key else made
 
 
 def origin_of_tool(name: str, *, trusted: bool, private: bool) -> Origin:
@@ -140,11 +187,18 @@ def origin_of_tool(name: str, *, trusted: bool, private: bool) -> Origin:
     return Origin(not trusted, private, "tool", (name,))
 
 
+def is_approval(answer: Json) -> bool:
+    """Whether an answer to a human node says yes to what it shows."""
+    return isinstance(answer, dict) and answer.get("approved") is True
+
+
 def is_typed(schema: Mapping[str, object]) -> bool:
     """Whether a value of a JSON Schema can be numbers, yes or no, fixed words and ids only: nothing one could obey.
 
     A schema that leaves anything open counts as open.
     """
+    if "$ref" in schema or any(draft in str(schema.get("$schema")) for draft in _OTHER_DRAFTS):
+        return False
     if "const" in schema or "enum" in schema:
         return True
     kind = schema.get("type")
@@ -178,11 +232,8 @@ def _is_id(schema: Mapping[str, object]) -> bool:
     """Whether a text is short and of a form without spaces: an order's number, a date."""
     pattern, longest = schema.get("pattern"), schema.get("maxLength")
     bounded = isinstance(longest, int) and longest <= _LONGEST_ID
-    anchored = isinstance(pattern, str) and pattern.startswith("^") and pattern.endswith("$")
-    spaceless = isinstance(pattern, str) and not any(
-        open_class in pattern for open_class in (".", r"\s", r"\S", " ", "[^")
-    )
-    return schema.get("format") in ("date", "date-time", "uuid") or (bounded and anchored and spaceless)
+    is_id = bounded and isinstance(pattern, str) and is_id_pattern(pattern)
+    return schema.get("format") in CHECKED_FORMATS or is_id
 
 
 def schema_at(schema: Mapping[str, object], path: str) -> Mapping[str, object] | None:
@@ -198,7 +249,7 @@ def schema_at(schema: Mapping[str, object], path: str) -> Mapping[str, object] |
 
 
 def _brings_in(node: WorkNode) -> bool:
-    if isinstance(node, ToolNode | AgentNode | PlanNode | RecallNode):
+    if isinstance(node, ToolNode | AgentNode | PlanNode | RecallNode | RememberNode | WorkflowNode):
         return True
     return isinstance(node, ModelNode) and bool(node.documents)
 

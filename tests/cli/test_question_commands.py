@@ -54,6 +54,17 @@ def test_a_run_that_asks_ends_with_its_own_code_and_says_how_it_is_answered(aski
     assert "resume it" not in said.err
 
 
+def test_the_one_run_that_waits_need_not_be_named(asking):
+    assert asking("approve", "--yes").code == 2
+    run_id = waiting(asking)
+    said = asking("approve", "--yes")
+    assert (said.code, f"run {run_id} completed" in said.err) == (0, True)
+    both = {waiting(asking), waiting(asking)}
+    said = asking("approve", "--yes")
+    assert said.code == 2
+    assert all(each in said.err for each in both)
+
+
 def test_waiting_holds_no_process_and_no_lease(asking):
     run_id = waiting(asking)
     shown = asking("show", run_id, "--json").object

@@ -24,7 +24,7 @@ def check(loaded: LoadedWorkflow, registry: Registry, is_bound: IsBound) -> list
     """
     problems = Problems(loaded)
     check_state(loaded.spec, problems)
-    check_graph(loaded.spec, problems)
+    check_graph(loaded, registry, problems)
     for name in loaded.spec.nodes:
         check_node(loaded, name, registry=registry, is_bound=is_bound, problems=problems)
     if not problems.sorted():

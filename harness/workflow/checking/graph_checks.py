@@ -4,19 +4,22 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import combinations
 
 from harness.names import nearest_names
+from harness.tools.tool import Approval
 from harness.workflow.checking.problems import Problems
+from harness.workflow.checking.registry import Registry
 from harness.workflow.graph import Graph, graph_of
 from harness.workflow.joins import uncertain_meetings
-from harness.workflow.loading import KeyPath
+from harness.workflow.loading import KeyPath, LoadedWorkflow
 from harness.workflow.loops import cycles_without
-from harness.workflow.node_kinds import BranchNode, HumanNode, PlanNode
+from harness.workflow.node_kinds import AgentNode, BranchNode, HumanNode, PlanNode, ToolNode, WorkflowNode, WorkNode
 from harness.workflow.parallel import Pair, parallel_pairs
 from harness.workflow.spec import END, Reducer, ValueType, WorkflowSpec
 from harness.workflow.value_types import reducer_fits
 
 
-def check_graph(spec: WorkflowSpec, problems: Problems) -> None:
+def check_graph(loaded: LoadedWorkflow, registry: Registry, problems: Problems) -> None:
     """Note what is wrong with the graph."""
+    spec = loaded.spec
     if END in spec.nodes:
         problems.add(("nodes", END), f"{END!r} is where a run ends and cannot name a node: rename it")
     _check_targets(spec, ("start",), spec.start, problems)
@@ -29,7 +32,7 @@ def check_graph(spec: WorkflowSpec, problems: Problems) -> None:
     for name in spec.nodes:
         if name not in graph.reachable and name not in (END, spec.on_error):
             problems.add(("nodes", name), "no edge leads here from a start: add one, or remove the node")
-    _check_on_error(spec, problems)
+    _check_on_error(loaded, registry, problems)
     _check_loops(spec, graph, problems)
     _check_parallel_writes(spec, graph, problems)
     for meeting, name in uncertain_meetings(spec):
@@ -58,8 +61,9 @@ def _check_targets(spec: WorkflowSpec, path: KeyPath, targets: Sequence[str], pr
         problems.add((*path, targets.index(END)), f"{END!r} stands beside other targets: leave it out")
 
 
-def _check_on_error(spec: WorkflowSpec, problems: Problems) -> None:
+def _check_on_error(loaded: LoadedWorkflow, registry: Registry, problems: Problems) -> None:
     """The node that runs when the run has failed stands apart, and is told what happened."""
+    spec = loaded.spec
     name = spec.on_error
     if name is None:
         return
@@ -69,8 +73,10 @@ def _check_on_error(spec: WorkflowSpec, problems: Problems) -> None:
     node = spec.work[name]
     if isinstance(node, BranchNode):
         problems.add(("on_error",), f"{name!r} is a branch and does nothing: name a node that does")
-    elif isinstance(node, HumanNode) or (isinstance(node, PlanNode) and node.approval):
-        problems.add(("on_error",), f"{name!r} waits for a person, and a run that failed cannot: name another node")
+    else:
+        waits = waits_for_person(loaded, node, registry)
+        if waits is not None:
+            problems.add(("on_error",), f"{name!r} {waits}, and a run that failed cannot: name another node")
     alone = "runs when the run has failed and nowhere else"
     if name in spec.start:
         problems.add(("start", spec.start.index(name)), f"{name!r} is `on_error`: it {alone}")
@@ -85,6 +91,49 @@ def _check_on_error(spec: WorkflowSpec, problems: Problems) -> None:
         problems.add(
             ("state", "error", "type"), f"holds what happened when the run has failed: an object, for {name!r}"
         )
+
+
+def waits_for_person(  # noqa: PLR0911 - one a kind
+    loaded: LoadedWorkflow, node: WorkNode, registry: Registry
+) -> str | None:
+    """In words, why a node may have to wait for a person, as far as is declared; None where it never does."""
+    match node:
+        case HumanNode():
+            return "waits for a person"
+        case PlanNode() if node.approval:
+            return "waits for a person, who approves its plan"
+        case WorkflowNode():
+            return _step_that_waits(loaded, node.workflow, registry)
+        case PlanNode():
+            tools = tuple(each.tool for each in node.workers.values() if each.tool is not None)
+            workflows = [each.workflow for each in node.workers.values() if each.workflow is not None]
+            steps = (_step_that_waits(loaded, each, registry) for each in workflows)
+            return _approved(tools, registry) or next((each for each in steps if each is not None), None)
+        case ToolNode():
+            return _approved((node.tool,), registry)
+        case AgentNode():
+            return _approved(node.tools, registry)
+        case _:
+            return None
+
+
+def _step_that_waits(loaded: LoadedWorkflow, workflow: str, registry: Registry) -> str | None:
+    if workflow not in loaded.workflows:
+        return None  # that it is not there is said elsewhere
+    step = loaded.step_workflow(workflow)
+    for name, node in step.spec.work.items():
+        waits = waits_for_person(step, node, registry)
+        if waits is not None:
+            return f"runs the workflow {workflow!r}, whose {name!r} {waits}"
+    return None
+
+
+def _approved(tools: Iterable[str], registry: Registry) -> str | None:
+    for tool in tools:
+        declared = registry.tool(tool)
+        if declared is not None and declared.approval is Approval.ALWAYS:
+            return f"waits for a person, who approves each call of {tool!r}"
+    return None
 
 
 def _leads(spec: WorkflowSpec) -> Iterator[tuple[KeyPath, tuple[str, ...]]]:

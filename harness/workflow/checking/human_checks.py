@@ -9,6 +9,7 @@ from harness.workflow.checking.references import check_output_type, check_refere
 from harness.workflow.loading import LoadedWorkflow
 from harness.workflow.node_files import answer_schema
 from harness.workflow.node_kinds import HumanNode, OnExpiry
+from harness.workflow.origins import is_approval
 from harness.workflow.value_types import schema_types
 
 
@@ -53,6 +54,8 @@ def _check_expiry(name: str, node: HumanNode, schema: JsonObject, problems: Prob
             problems.add((*path, "on_expiry"), "there is no `default` to take: add one")
     elif given:
         problems.add((*path, "default"), "is never taken: add `on_expiry: default`, or remove it")
+    if is_approval(node.default):
+        problems.add((*path, "default"), "would approve what nobody saw: let it say `approved: false`")
     if given and node.default is not None:
         problem = value_problem(node.default, schema)
         if problem is not None:

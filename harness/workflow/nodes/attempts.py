@@ -18,7 +18,7 @@ from harness.exceptions import (
 from harness.json_values import Json
 from harness.workflow.events import FallbackTaken, NodeRetried, ResultReused
 from harness.workflow.loading import LoadedWorkflow
-from harness.workflow.node_kinds import AgentNode, BranchNode, ModelNode, PlanNode, WorkNode
+from harness.workflow.node_kinds import AgentNode, BranchNode, CodeNode, ModelNode, PlanNode, WorkNode
 from harness.workflow.nodes.caching import CacheKeys
 from harness.workflow.nodes.kinds import kind_runner
 from harness.workflow.nodes.node_services import KindRunner, SeveralKeys, Visit
@@ -29,10 +29,18 @@ from harness.workflow.nodes.tool_calls import STEP_KIND
 # reached, which whatever came instead would have anew.
 _NEVER_REPLACED = (BudgetExceeded, LimitOfRunReached, WaitsForPerson, LeaseHeld, RunInterrupted, RunCancelled)
 
+# Below a visit's place: where the other role is asked.
+_FALLBACK = "fallback"
+
 
 def never_replaced(error: BaseException) -> bool:
     """Whether an error ends the run here and now, whatever the node says."""
     return isinstance(error, _NEVER_REPLACED)
+
+
+def writes_by_key(node: WorkNode) -> bool:
+    """Whether a node's result is a mapping of state keys that may leave some of them out."""
+    return isinstance(node, PlanNode) or (isinstance(node, CodeNode) and node.whole_state and node.for_each is None)
 
 
 class Attempts:
@@ -47,7 +55,7 @@ class Attempts:
         self._keys = CacheKeys(loaded, name, node) if node.cache is not None else None
 
     async def result(self, visit: Visit) -> Json:
-        """The node's output for one visit; a plan's as a mapping of the state keys that it writes.
+        """The node's output for one visit; where it `writes_by_key`, a mapping of state keys.
 
         Raises:
             HarnessError: the last attempt's, where there is no fallback; the fallback's own where it failed too.
@@ -82,7 +90,7 @@ class Attempts:
             await self._require_no_effect(visit, error)
             visit.services.on_event(FallbackTaken(self.name, type(error).__name__, told))
             try:
-                return await self._tried(self._instead, replace(visit, path=f"{visit.path}/fallback")), False
+                return await self._tried(self._instead, replace(visit, path=f"{visit.path}/{_FALLBACK}")), False
             except Exception as second:
                 raise second from error
 
@@ -97,8 +105,9 @@ class Attempts:
         """
         if not isinstance(self.node, AgentNode):
             return
-        steps = await visit.services.journal.steps(f"{visit.path}/")
-        if not any(step.kind == STEP_KIND for step in steps):
+        steps = await visit.services.journal.steps(visit.path)
+        others = f"{visit.path}/{_FALLBACK}/"
+        if not any(step.kind == STEP_KIND and not step.path.startswith(others) for step in steps):
             return
         for tool in self.node.tools:
             if await _has_effect(tool, visit):
@@ -126,7 +135,7 @@ class Attempts:
     def _by_key(self, result: Json | SeveralKeys) -> Json:
         if isinstance(result, SeveralKeys):
             return result.values
-        return {self.node.output: result} if isinstance(self.node, PlanNode) else result
+        return {self.node.output: result} if writes_by_key(self.node) and isinstance(self.node.output, str) else result
 
     async def _timed(self, work: Callable[[], Awaitable[Json]], visit: Visit) -> Json:
         if self.node.timeout_seconds is None:

@@ -1,11 +1,11 @@
 """What makes the results of two visits equal: the node as it is written, what it reads, who answers, who may see it."""
 
 from harness.json_values import Json, digest_of
-from harness.ledger.entries import CallContext
 from harness.workflow.loading import LoadedWorkflow
 from harness.workflow.node_kinds import BranchNode, CacheScope, PlanNode, WorkNode
+from harness.workflow.nodes.asking_models import call_context
 from harness.workflow.nodes.node_services import RunIdentity, Visit
-from harness.workflow.reads import read_names
+from harness.workflow.reads import names_of_visit
 
 
 class CacheKeys:
@@ -15,9 +15,8 @@ class CacheKeys:
         assert not isinstance(node, BranchNode)
         self._name = name
         self._node = node
-        self._workflow = loaded.spec.workflow
         self._of_workflow = loaded.digest
-        self._heads = frozenset(each.partition(".")[0] for each in read_names(loaded, name))
+        self._heads = frozenset(each.partition(".")[0] for each in names_of_visit(loaded, name))
 
     async def digest(self, visit: Visit) -> str:
         """The key of a visit's result."""
@@ -41,18 +40,7 @@ class CacheKeys:
             roles += [worker.role for worker in self._node.workers.values() if worker.role is not None]
         found: dict[str, Json] = {}
         for each in roles:
-            run = visit.run
-            context = CallContext(
-                organisation=run.organisation,
-                person=run.person,
-                task_id=visit.task_id,
-                role=each,
-                path=visit.path,
-                run_id=run.run_id,
-                workflow=self._workflow,
-                node=self._name,
-            )
-            decision = await visit.services.model_call.route(context)
+            decision = await visit.services.model_call.route(call_context(visit, each))
             found[each] = [f"{target.endpoint_name}/{target.model_name}" for target in decision.targets]
         return found
 

@@ -33,7 +33,7 @@ class HumanNodeRunner:
             AnswerRefused: the recorded answer is outside the schema.
         """
         try:
-            return await answer_of_person(
+            answer = await answer_of_person(
                 visit,
                 QuestionKind.ANSWER,
                 self._text(visit.values),
@@ -46,6 +46,8 @@ class HumanNodeRunner:
             if self.node.on_expiry is OnExpiry.DEFAULT:
                 return self.node.default
             raise
+        visit.carried.answered = True
+        return answer
 
     def _text(self, values: Mapping[str, Json]) -> str:
         # No document is fenced or cut here: a person reads it, and hidden characters are shown where it is printed.

@@ -36,7 +36,7 @@ def kind_runner(loaded: LoadedWorkflow, name: str, node: WorkNode) -> KindRunner
         case ToolNode():
             return ToolNodeRunner(node)
         case CodeNode():
-            return CodeNodeRunner(loaded, node)
+            return CodeNodeRunner(node)
         case HumanNode():
             return HumanNodeRunner(loaded, name, node)
         case RecallNode():

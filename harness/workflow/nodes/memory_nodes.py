@@ -10,6 +10,7 @@ from harness.workflow.node_kinds import MemoryScope, RecallNode, RememberNode
 from harness.workflow.nodes.findings import Findings, FoundBy
 from harness.workflow.nodes.node_services import Visit
 from harness.workflow.nodes.recollection import RemembersFor
+from harness.workflow.origins import Origin
 from harness.workflow.state_values import argument_value, value_at
 
 
@@ -53,8 +54,9 @@ class RememberNodeRunner:
         if not texts:
             return {"records": 0, "unchanged": 0, "entities": 0, "links": 0}
         session = _session(self.node.scope, visit)
+        trust = visit.carried.origin.trust
         written = await visit.services.recollection().remember_texts(
-            texts, self.node, session=session, trust="inferred", path=visit.path, who=_who(visit)
+            texts, self.node, session=session, trust=trust, path=visit.path, who=_who(visit)
         )
         return {"records": written, "unchanged": len(texts) - written, "entities": 0, "links": 0}
 
@@ -67,6 +69,7 @@ class RememberNodeRunner:
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
             raise FindingRefused(".".join(map(str, first["loc"])), first["msg"]) from error
+        found = [_no_more_trusted(each, visit.carried.origin) for each in found]
         run = visit.run
         found_by = FoundBy(
             organisation=run.organisation,
@@ -87,6 +90,12 @@ class RememberNodeRunner:
             "links": written.links,
         }
         return cast("Json", counts)
+
+
+def _no_more_trusted(findings: Findings, origin: Origin) -> Findings:
+    """Findings whose records are trusted no further than what they were made of: who made them may say anything."""
+    records = tuple(each.model_copy(update={"trust": origin.no_more_than(each.trust)}) for each in findings.records)
+    return findings.model_copy(update={"records": records})
 
 
 def _session(scope: MemoryScope, visit: Visit) -> str | None:

@@ -1,31 +1,28 @@
 """A model node: prompt in, text or a validated value out, through the one metered call."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from itertools import count
 
 from harness.exceptions import AnswerInvalid
 from harness.json_values import Json, JsonObject
 from harness.ledger.entries import CallContext
-from harness.model_call import Answer, OnEvent
+from harness.model_call import Answer
 from harness.models.messages import (
     Message,
     ModelRequest,
     OutputSchema,
     RefusalPart,
     StopReason,
-    StreamEvent,
-    TextDelta,
     assistant,
     system,
     user,
 )
 from harness.workflow.answers import Accepted, Rejected, read_answer
-from harness.workflow.events import CallAnswered, Words
 from harness.workflow.loading import LoadedWorkflow
 from harness.workflow.node_files import examples, output_schema
 from harness.workflow.node_kinds import Example, ModelNode, OnInvalid
-from harness.workflow.nodes.node_services import NodeServices, Visit
+from harness.workflow.nodes.asking_models import answer_of_model, call_context
+from harness.workflow.nodes.node_services import Visit
 from harness.workflow.prompts import render_prompt
 
 _NO_ANSWER = {
@@ -41,7 +38,6 @@ class ModelNodeRunner:
     def __init__(self, loaded: LoadedWorkflow, name: str, node: ModelNode) -> None:
         self.name = name
         self.node = node
-        self._workflow = loaded.spec.workflow
         self._prompt = loaded.files[node.prompt]
         self._system = loaded.files[node.system] if node.system else None
         self._examples: tuple[Example, ...] = examples(loaded, node)
@@ -79,7 +75,7 @@ class ModelNodeRunner:
             AnswerInvalid: it stays outside the schema, and the node does not say to go on without.
             HarnessError: what the metered call raises.
         """
-        context, ordinals = self._context(visit), count()
+        context, ordinals = call_context(visit, self.node.role), count()
         while True:
             read, answer, paid = await self._asked_with_repairs(context, ordinals, visit)
             if isinstance(read, Accepted):
@@ -95,50 +91,18 @@ class ModelNodeRunner:
         """The last answer as it was read, and whether any of them was asked for now."""
         request, paid, left = self.request(visit.values), False, self.node.repair
         while True:
-            answer = await self._ask(request, replace(context, ordinal=next(ordinals)), visit)
+            answer = await answer_of_model(visit, request, context, next(ordinals))
             paid = paid or not answer.replayed
             read = self._read(answer)
             if isinstance(read, Accepted) or not (left and read.repairable):
                 return read, answer, paid
             request, left = repaired(request, answer.reply.text, read.reason), left - 1
 
-    async def _ask(self, request: ModelRequest, context: CallContext, visit: Visit) -> Answer:
-        services = visit.services
-        answer = await services.model_call.ask(
-            request, context, resumed=visit.run.resumed, on_event=self._listener(services)
-        )
-        services.on_event(_told(self.name, answer))
-        return answer
-
-    def _context(self, visit: Visit) -> CallContext:
-        run = visit.run
-        return CallContext(
-            organisation=run.organisation,
-            person=run.person,
-            team=run.team,
-            task_id=visit.task_id,
-            role=self.node.role,
-            path=visit.path,
-            run_id=run.run_id,
-            workflow=self._workflow,
-            node=self.name,
-        )
-
     def _read(self, answer: Answer) -> Accepted | Rejected:
         unfinished = _unfinished(answer)
         if unfinished is not None:
             return Rejected(unfinished, repairable=False)
         return read_answer(answer.reply.text, self._schema) if self._schema is not None else Accepted(answer.reply.text)
-
-    def _listener(self, services: NodeServices) -> OnEvent | None:
-        if not services.stream:
-            return None
-
-        def hear(event: StreamEvent) -> None:
-            if isinstance(event, TextDelta):
-                services.on_event(Words(self.name, event.text))
-
-        return hear
 
 
 def repaired(request: ModelRequest, answer: str, reason: str) -> ModelRequest:
@@ -161,11 +125,6 @@ def _unfinished(answer: Answer) -> str | None:
     if reply.stop in _NO_ANSWER:
         return f"{_NO_ANSWER[reply.stop]} ({reply.stop_raw})"
     return None
-
-
-def _told(node: str, answer: Answer) -> CallAnswered:
-    usage = answer.reply.usage
-    return CallAnswered(node, answer.model, usage.input_tokens, usage.output_tokens, answer.cost_usd, answer.replayed)
 
 
 def _schema_name(node: str) -> str:

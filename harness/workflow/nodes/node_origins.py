@@ -1,25 +1,36 @@
 """What one node reads and writes carries, in a run: the rules of `origins.py` over what really happened."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any, cast
 
-from harness.exceptions import HarnessError, SpecificationInvalid
+from harness.exceptions import HarnessError
 from harness.json_values import Json, JsonObject
 from harness.workflow.loading import LoadedWorkflow
-from harness.workflow.node_files import output_schema
-from harness.workflow.node_kinds import AgentNode, HumanNode, ModelNode, PlanNode, ToolNode, WorkNode
+from harness.workflow.node_kinds import (
+    AgentNode,
+    HumanNode,
+    ModelNode,
+    PlanNode,
+    RecallNode,
+    RememberNode,
+    ToolNode,
+    WorkflowNode,
+    WorkNode,
+)
 from harness.workflow.nodes.node_services import NodeServices
+from harness.workflow.origin_marks import seen_mark, written_mark
 from harness.workflow.origins import (
     CLEAN,
     ORIGINS,
     Carried,
     Origin,
+    is_approval,
     origin_of_output,
     origin_of_read,
     origin_of_tool,
 )
 from harness.workflow.reads import read_names
+from harness.workflow.typed_names import origin_of_call, schema_of_answer, typed_arguments
 
 
 class NodeOrigins:
@@ -29,37 +40,69 @@ class NodeOrigins:
         self._node: WorkNode = loaded.spec.work[name]
         self._state = loaded.spec.state
         self._names = read_names(loaded, name)
-        self._schema = _schema(loaded, name, self._node)
+        self._schema = schema_of_answer(loaded, name)
+        self._typed: Mapping[str, bool] = (
+            typed_arguments(loaded, self._node) if isinstance(self._node, ToolNode) else {}
+        )
 
     def read(self, state: Mapping[str, Any]) -> Origin:
         """What the node reads carries; documents of a prompt come from outside, whatever they were made of."""
         if ORIGINS not in state:
-            return CLEAN
+            # A run of an earlier version may remember what nobody followed.
+            return Origin(trust="inferred") if isinstance(self._node, RememberNode) else CLEAN
         read = origin_of_read(self._names, _by_key(state), self._node)
         if isinstance(self._node, ModelNode | AgentNode | PlanNode) and self._node.documents:
             return read.joined(Origin(untrusted=True, trust="document", sources=self._node.documents))
         return read
 
+    def given(self, state: Mapping[str, Any]) -> Origin:
+        """What the node's call is given carries: of a tool node each argument by itself, else all that is read."""
+        if ORIGINS not in state or not isinstance(self._node, ToolNode):
+            return self.read(state)
+        return origin_of_call(self._node, self._typed, _by_key(state))
+
+    async def had(self, carried: Sequence[Carried], state: Mapping[str, Any], services: NodeServices) -> Origin:
+        """What the node can have in hand by now, all of it together."""
+        return self.read(state).joined(*(each.origin for each in carried), *await self.of_tools(services))
+
+    async def at_worst(self, state: Mapping[str, Any], services: NodeServices) -> Origin:
+        """What the node could have in hand, whatever it did: of a memory and of another workflow too."""
+        node, had = self._node, await self.had((), state, services)
+        brings = isinstance(node, RecallNode | WorkflowNode) or (
+            isinstance(node, PlanNode) and any(each.workflow is not None for each in node.workers.values())
+        )
+        return had.joined(Origin(untrusted=True, private=True, trust="inferred")) if brings else had
+
     async def written(
-        self, update: JsonObject, carried: Sequence[Carried], state: Mapping[str, Any], services: NodeServices
+        self,
+        update: JsonObject,
+        carried: Sequence[Carried],
+        state: Mapping[str, Any],
+        services: NodeServices,
+        place: str,
     ) -> JsonObject:
-        """What the keys that the node wrote carry, and those that a person approved."""
-        made = self.read(state).joined(*(each.origin for each in carried), *await self.of_tools(services))
+        """The marks of the keys that the node wrote, and of those that a person approved.
+
+        Args:
+            place: of the visit, within the run.
+        """
+        made = await self.had(carried, state, services)
         written: JsonObject = {}
-        for key, value in update.items():
+        for key in update:
             if not key.startswith("_"):
                 declared = self._state.get(key)
-                out = origin_of_output(self._node, made, schema=self._schema, key=declared)
-                written[key] = (_by_key(state).get(key, CLEAN).joined(out) if _joins(declared) else out).to_json()
-                written |= self._approved(value, state)
+                out = origin_of_output(self._node, key, made, schema=self._schema, declared=declared)
+                written[key] = written_mark(out, place)
+        if any(each.answered for each in carried):
+            written |= self._approved(update, state)
         return written
 
-    def _approved(self, answer: Json, state: Mapping[str, Any]) -> JsonObject:
+    def _approved(self, update: JsonObject, state: Mapping[str, Any]) -> JsonObject:
         """The keys that a person saw whole and said yes to are theirs from then on."""
-        if not isinstance(self._node, HumanNode) or not isinstance(answer, dict) or answer.get("approved") is not True:
+        if not isinstance(self._node, HumanNode) or not is_approval(update.get(self._node.output)):
             return {}
-        known = _by_key(state)
-        return {key: replace(known.get(key, CLEAN), untrusted=False).to_json() for key in self._node.shows}
+        known = cast("Mapping[str, JsonObject]", state[ORIGINS])
+        return {key: seen_mark(known.get(key)) for key in self._node.shows if key not in update}
 
     async def of_tools(self, services: NodeServices) -> list[Origin]:
         """What the node's tools bring in: all it may call, because a result that is replayed is not asked again."""
@@ -90,17 +133,3 @@ def _tools_of(node: WorkNode) -> tuple[str, ...]:
 def _by_key(state: Mapping[str, Any]) -> dict[str, Origin]:
     kept = cast("Mapping[str, Mapping[str, Json]]", state.get(ORIGINS) or {})
     return {key: Origin.from_json(each) for key, each in kept.items()}
-
-
-def _joins(declared: Any) -> bool:
-    """Whether a key keeps what stood in it before."""
-    return declared is not None and declared.reducer is not None
-
-
-def _schema(loaded: LoadedWorkflow, name: str, node: WorkNode) -> JsonObject | None:
-    if not isinstance(node, ModelNode | AgentNode):
-        return None
-    try:
-        return output_schema(loaded, name, node)
-    except SpecificationInvalid:
-        return None

@@ -5,6 +5,7 @@ what a kind does, to that kind's module.
 """
 
 from collections.abc import Mapping, Sequence
+from traceback import format_exception
 from typing import Any
 
 from harness.exceptions import CallableRefused, HarnessError, LimitOfRunReached, NodeFailed
@@ -13,13 +14,14 @@ from harness.ledger.tasks import Task, task_id_for
 from harness.workflow.events import ItemFinished, ItemSkipped, NodeFinished, NodeSkipped, NodeStarted
 from harness.workflow.expressions import holds
 from harness.workflow.loading import LoadedWorkflow
-from harness.workflow.node_kinds import BranchNode, CodeNode, OnItemError, PlanNode, WorkNode
-from harness.workflow.nodes.attempts import Attempts, never_replaced
+from harness.workflow.node_kinds import BranchNode, CodeNode, OnItemError, WorkNode
+from harness.workflow.nodes.attempts import Attempts, never_replaced, writes_by_key
 from harness.workflow.nodes.mapping import over_items
 from harness.workflow.nodes.node_origins import NodeOrigins
 from harness.workflow.nodes.node_services import RunContext, Visit
 from harness.workflow.nodes.step_journal import StepStatus
-from harness.workflow.origins import ORIGINS, Carried
+from harness.workflow.origins import ORIGINS, Carried, note_origin, pass_on_origin
+from harness.workflow.reads import names_of_visit
 from harness.workflow.spec import WorkflowSpec
 from harness.workflow.state_values import VISITS, misfit, value_at
 
@@ -38,6 +40,8 @@ class NodeRunner:
         self._spec = loaded.spec
         self._attempts = None if isinstance(self.node, BranchNode) else Attempts(loaded, name, self.node)
         self._origins = NodeOrigins(loaded, name)
+        # The state keys that an item's work reads, whose list may be another the next time.
+        self._heads = frozenset(each.partition(".")[0] for each in names_of_visit(loaded, name))
 
     async def run(self, state: State, context: RunContext) -> JsonObject:
         """The update of the state.
@@ -57,14 +61,38 @@ class NodeRunner:
                 if self.node.when is not None and not holds(self.node.when, state):
                     context.services.on_event(NodeSkipped(self.name))
                     return update
-                visits = _Visits(self.node, self._spec, self._attempts, self._origins, state, context)
-                return update | await visits.update()
+                visits = _Visits(self.node, self._spec, self._attempts, self._origins, self._heads, state, context)
+                return update | await _updated(visits)
         except HarnessError as error:
-            await context.under_way.done(self.name, error)
-            raise
-        except Exception as error:
+            told = self._without_secrets(error, context)
+            await context.under_way.done(self.name, told)
+            if told is error:
+                raise
+            raise told from None
+        except Exception as error:  # noqa: BLE001 - whatever a project's code raises, it is raised again in words
             await context.under_way.done()
-            raise NodeFailed(context.run.run_id, self.name, f"{type(error).__name__}: {error}") from error
+            text = f"{type(error).__name__}: {error}"
+            told = NodeFailed(context.run.run_id, self.name, context.services.redactor.text(text))
+            pass_on_origin(error, told)
+            clean = context.services.redactor.is_clean("".join(format_exception(error)))
+            raise told from (error if clean else None)
+
+    def _without_secrets(self, error: HarnessError, context: RunContext) -> HarnessError:
+        """The error as it may be told: as it is, unless a project's code said a secret with it."""
+        redactor = context.services.redactor
+        if never_replaced(error) or redactor.is_clean(str(error)):
+            return error
+        told = NodeFailed(context.run.run_id, self.name, redactor.text(f"{type(error).__name__}: {error}"))
+        pass_on_origin(error, told)
+        return told
+
+
+async def _updated(visits: "_Visits") -> JsonObject:
+    try:
+        return await visits.update()
+    except Exception as error:
+        await visits.failed(error)
+        raise
 
 
 class _Visits:
@@ -76,6 +104,7 @@ class _Visits:
         spec: WorkflowSpec,
         attempts: Attempts,
         origins: NodeOrigins,
+        heads: frozenset[str],
         state: State,
         context: RunContext,
     ) -> None:
@@ -90,6 +119,8 @@ class _Visits:
         self._origins = origins
         self._read = origins.read(state)
         self._carried: list[Carried] = []
+        self._heads = heads
+        self._beside_item: str | None = None
 
     async def update(self) -> JsonObject:
         began = self._services.monotonic()
@@ -99,16 +130,26 @@ class _Visits:
             self._skipped.sort(key=lambda each: each["item"] if isinstance(each, dict) else 0)  # pyright: ignore[reportArgumentType, reportCallIssue]
             update[self.node.errors] = self._skipped
         if ORIGINS in self._state:
-            update[ORIGINS] = await self._origins.written(update, self._carried, self._state, self._services)
+            update[ORIGINS] = await self._origins.written(
+                update, self._carried, self._state, self._services, self._place()
+            )
         self._services.on_event(NodeFinished(self.name, self._services.monotonic() - began))
         return update
+
+    def _place(self) -> str:
+        visit = self._state.get(VISITS, {}).get(self.name, 0) + 1
+        return self.name if visit == 1 else f"{self.name}:{visit}"
+
+    async def failed(self, error: Exception) -> None:
+        """Note what the node had before it that failed: the words of its failure may be made of it."""
+        if ORIGINS in self._state and not never_replaced(error):
+            note_origin(error, await self._origins.had(self._carried, self._state, self._services))
 
     async def _results(self) -> list[Json]:
         values = dict(self._state)
         for hidden in (VISITS, ORIGINS):
             values.pop(hidden, None)
-        visit = self._state.get(VISITS, {}).get(self.name, 0) + 1
-        place = self.name if visit == 1 else f"{self.name}:{visit}"
+        place = self._place()
         if self.node.for_each is None:
             self._services.on_event(NodeStarted(self.name, None))
             return [await self._attempts.result(await self._visit(values, place))]
@@ -133,7 +174,7 @@ class _Visits:
         except Exception as error:
             if self.node.on_item_error is not OnItemError.SKIP or never_replaced(error):
                 raise
-            kind, message = type(error).__name__, str(error)
+            kind, message = type(error).__name__, self._services.redactor.text(str(error))
             self._skipped.append({"item": number, "error": kind, "message": message})
             self._services.on_event(ItemSkipped(self.name, number, kind, message))
             return None
@@ -141,7 +182,7 @@ class _Visits:
     async def _recorded(self, visit: Visit) -> Json:
         """What code made of an item, once: the items that are done stay done when another one fails."""
         journal = self._services.journal
-        digest = digest_of(visit.values[self.node.item])
+        digest = digest_of([visit.values[self.node.item], self._made_with()])
         step = await journal.begin(visit.path, "item", digest)
         if step.status is StepStatus.DONE:
             return step.result
@@ -149,17 +190,28 @@ class _Visits:
             result = await self._attempts.result(visit)
         except Exception as error:
             if not never_replaced(error):
-                await journal.fail(visit.path, digest, f"{type(error).__name__}: {error}")
+                reason = self._services.redactor.text(f"{type(error).__name__}: {error}")
+                await journal.fail(visit.path, digest, reason)
             raise
         await journal.finish(visit.path, digest, result)
         return result
 
+    def _made_with(self) -> str:
+        """A digest of what makes a code node's results beside the item: the code, its arguments, the state it reads."""
+        if self._beside_item is None:
+            read = {key: value for key, value in self._state.items() if key in self._heads}
+            self._beside_item = digest_of(
+                {
+                    "code": self.node.code,
+                    "whole_state": self.node.whole_state,
+                    "arguments": self.node.arguments,
+                    "reads": read,
+                }
+            )
+        return self._beside_item
+
     async def _visit(self, values: JsonObject, path: str) -> Visit:
-        carried = Carried(self._read)
-        if isinstance(self.node, PlanNode) and ORIGINS in self._state:
-            # Steps that are replayed call nothing, so what they brought in is counted from the start.
-            for origin in await self._origins.of_tools(self._services):
-                carried.add(origin)
+        carried = Carried(self._read, given=self._origins.given(self._state))
         self._carried.append(carried)
         return Visit(self.name, path, await self._task_of(values), values, self._run, self._services, carried)
 
@@ -187,7 +239,7 @@ class _Visits:
         return task_id
 
     def _output(self, results: list[Json]) -> JsonObject:
-        if isinstance(self.node, PlanNode):
+        if writes_by_key(self.node):
             return self._checked(_by_key(results, self._spec.outputs(self.name), many=self.node.for_each is not None))
         value: Json = results if self.node.for_each else results[0]
         output: str | tuple[str, ...] | None = self.node.output

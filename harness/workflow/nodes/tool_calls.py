@@ -39,6 +39,7 @@ class ToolCaller:
         path: str,
         approval: bool = False,
         shows: JsonObject | None = None,
+        made_of: Origin | None = None,
     ) -> Json:
         """The tool's result, recorded under the path.
 
@@ -46,6 +47,8 @@ class ToolCaller:
             path: of this call within the run, unique in it; with the run's id it is the idempotency key.
             approval: a person must see this call, whatever the tool says of itself.
             shows: what that person sees beside the tool and its arguments.
+            made_of: what its arguments carry, where nothing that the visit read since had a part in them; else it is
+                all that the visit has read by now.
 
         Raises:
             NameUnknown, SpecificationInvalid, ToolChanged: the tool is not there or may not be used.
@@ -67,7 +70,7 @@ class ToolCaller:
         if wanted:
             await _require_approval(tool.spec, given, shows or {}, replace(visit, path=path))
         else:
-            _require_unconfined(tool.spec, visit)
+            _require_unconfined(tool.spec, visit, made_of or visit.carried.origin)
         return await _once(tool, given, digest, visit, path)
 
 
@@ -146,9 +149,8 @@ def _require_one_effect(spec: ToolSpec, digest: str, recorded: Sequence[Recorded
             raise ToolFailed(spec.name, reason)
 
 
-def _require_unconfined(spec: ToolSpec, visit: Visit) -> None:
+def _require_unconfined(spec: ToolSpec, visit: Visit, carried: Origin) -> None:
     """Refuse a call that could carry private data out of the house at the word of a text from outside."""
-    carried = visit.carried.origin
     if not carried.confined or not (spec.outward or spec.effect) or is_typed(spec.parameters):
         return
     made_of = ", ".join(carried.sources)

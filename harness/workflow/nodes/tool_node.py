@@ -25,7 +25,9 @@ class ToolNodeRunner:
         arguments = {key: argument_value(value, visit.values) for key, value in self.node.arguments.items()}
         if self.node.cache is not None:
             await self._require_no_effect(visit)
-        return await self._caller.call(self.node.tool, arguments, visit=visit, path=f"{visit.path}/tool")
+        return await self._caller.call(
+            self.node.tool, arguments, visit=visit, path=f"{visit.path}/tool", made_of=visit.carried.given
+        )
 
     async def _require_no_effect(self, visit: Visit) -> None:
         """A result from the cache would stand for an effect that was not made; a function says so only itself."""

@@ -5,14 +5,24 @@ from types import SimpleNamespace
 
 import pytest
 
-from harness.exceptions import BudgetExceeded, CallableRefused, Overloaded, WaitsForPerson
+from harness.exceptions import (
+    BudgetExceeded,
+    CallableRefused,
+    LimitOfRunReached,
+    NameUnknown,
+    NodeFailed,
+    Overloaded,
+    WaitsForPerson,
+)
+from harness.models.catalogue import Capability
+from harness.tools.tool import ToolSpec
 from harness.workflow.events import FallbackTaken, NodeRetried, ResultReused
 from harness.workflow.loading import workflow_from_spec
 from harness.workflow.nodes.attempts import Attempts
 from harness.workflow.nodes.node_services import Visit
 from harness.workflow.nodes.result_cache import CachedResult
 from harness.workflow.spec import WorkflowSpec
-from tests.workflow.conftest import context_of
+from tests.workflow.conftest import MemoryJournal, context_of
 from tests.workflow.nodes.test_model_node import Answers, reply
 
 RATE = {"attempts": 2, "backoff_seconds": 0}
@@ -33,7 +43,7 @@ class Cache:
 
 def attempts_of(node, files=None):
     spec = WorkflowSpec.model_validate(
-        {"workflow": "w", "state": {"k": {}, "o": {}}, "nodes": {"n": node}, "start": "n"}
+        {"workflow": "w", "state": {"k": {}, "o": {}, "many": {}}, "nodes": {"n": node}, "start": "n"}
     )
     loaded = workflow_from_spec(spec, files or {"p.md": "What is {{ k }}?"})
     return Attempts(loaded, "n", loaded.spec.work["n"])
@@ -70,7 +80,11 @@ def test_a_fallback_of_null_is_a_value():
 
 @pytest.mark.parametrize(
     "error",
-    [WaitsForPerson("run", "n", "well?"), BudgetExceeded("person:ada", "usd", 1, 1, 0, 1, None)],
+    [
+        WaitsForPerson("run", "n", "well?"),
+        BudgetExceeded("person:ada", "usd", 1, 1, 0, 1, None),
+        LimitOfRunReached("run", "limits.usd of node 'n'", 1),
+    ],
     ids=lambda error: type(error).__name__,
 )
 def test_people_and_budgets_are_not_evaded_by_a_fallback(error):
@@ -190,3 +204,118 @@ def test_another_binding_makes_another_result():
     assert len(answers.asked) == 1
     answers.model, answers.replies = "two", [reply("second")]
     assert result(node, {}, model_call=answers, cache=cache)[0] == "second"
+
+
+def test_what_answered_instead_is_not_kept_as_the_nodes_own_result():
+    cache, broken = Cache(), [True]
+
+    def work(k: int) -> int:
+        if broken:
+            raise Overloaded("e", "down")
+        return k * 10
+
+    node = code(cache={"seconds": 60}, fallback={"value": 0})
+    assert result(node, {"work": work}, cache=cache)[0] == 0
+    assert not cache.kept
+    broken.clear()
+    assert result(node, {"work": work}, cache=cache)[0] == 10
+    assert result(node, {"work": work}, cache=cache)[0] == 10
+
+
+def test_what_another_role_answered_is_not_kept_either():
+    class Down(Answers):
+        async def ask(self, request, context, **given):
+            if context.role == "big":
+                raise Overloaded("e", "down")
+            return await super().ask(request, context, **given)
+
+        async def route(self, _context):
+            return SimpleNamespace(targets=[])
+
+    cache = Cache()
+    node = {"kind": "model", "role": "big", "prompt": "p.md", "output": "o", "retry": RATE}
+    node |= {"fallback": {"role": "small"}, "cache": {"seconds": 60}}
+    assert result(node, {}, model_call=Down(reply("small one's word")), cache=cache)[0] == "small one's word"
+    assert not cache.kept
+
+
+def test_one_more_item_leaves_the_results_of_the_others_in_the_cache():
+    registry, calls = counting()
+    cache = Cache()
+    node = code(cache={"seconds": 60}, for_each="many", item="it", arguments={"k": {"from": "it"}})
+    for many in ([1, 2], [1, 2, 3]):
+        for each in many:
+            result(node, registry, {"many": many, "it": each, "k": 0}, cache=cache)
+    assert calls == [1, 2, 3]
+
+
+def test_a_list_that_the_node_reads_itself_is_in_its_key():
+    calls = []
+
+    def work(k: int, all_of_them: list[int]) -> int:
+        calls.append(k)
+        return k
+
+    cache = Cache()
+    arguments = {"k": {"from": "it"}, "all_of_them": {"from": "many"}}
+    node = code(cache={"seconds": 60}, for_each="many", item="it", arguments=arguments)
+    for many in ([1, 2], [1, 3]):
+        result(node, {"work": work}, {"many": many, "it": 1, "k": 0}, cache=cache)
+    assert calls == [1, 1]
+
+
+class AgentFails(Answers):
+    """The role `big` is told to fail; `small` answers."""
+
+    async def ask(self, request, context, **given):
+        if context.role == "big":
+            raise Overloaded("e", "down")
+        return await super().ask(request, context, **given)
+
+    async def route(self, _context):
+        model = SimpleNamespace(context_tokens=100_000, capabilities=frozenset({Capability.TOOLS}))
+        return SimpleNamespace(targets=[SimpleNamespace(model=model)])
+
+
+class Toolbox:
+    """Tools by whether they have an effect; one that is not there cannot be reached."""
+
+    def __init__(self, **effects):
+        self.effects = effects
+
+    async def tool(self, name):
+        if name not in self.effects:
+            raise NameUnknown("tool", name)
+        return SimpleNamespace(spec=ToolSpec(name, "", {"type": "object"}, effect=self.effects[name]))
+
+
+def failed_agent(tools, toolbox, *, steps=()):
+    journal = MemoryJournal()
+
+    async def record():
+        for path in steps:
+            await journal.begin(path, "tool", "digest")
+
+    asyncio.run(record())
+    node = {"kind": "agent", "role": "big", "prompt": "p.md", "output": "o", "tools": tools, "style": "native"}
+    node |= {"retry": {"attempts": 1}, "fallback": {"role": "small"}}
+    return result(node, {}, model_call=AgentFails(reply("instead")), toolbox=toolbox, journal=journal)
+
+
+@pytest.mark.parametrize(
+    ("tools", "steps"),
+    [
+        ({"look": False}, ["n/tool#1"]),
+        ({"look": False, "send": True}, []),
+        ({"look": False, "send": True}, ["n/fallback/tool#1"]),
+    ],
+)
+def test_another_role_goes_on_for_an_agent_that_changed_nothing(tools, steps):
+    found, events = failed_agent(list(tools), Toolbox(**tools), steps=steps)
+    assert found == "instead"
+    assert any(isinstance(each, FallbackTaken) for each in events)
+
+
+def test_an_agent_that_made_an_effect_fails_and_no_other_role_makes_it_again():
+    with pytest.raises(NodeFailed, match=r"down.*\n?.*no other role is asked instead, .* effect of 'send' once more"):
+        failed_agent(["look", "send"], Toolbox(look=False, send=True), steps=["n/tool#1"])

@@ -3,18 +3,23 @@
 import asyncio
 import dataclasses
 import datetime as dt
+import sys
+import typing
 from typing import Any
 
 import pytest
 from pydantic import BaseModel
 
 from harness.exceptions import CallableRefused, NameUnknown
+from harness.tools.redaction import Redactor
 from harness.workflow.nodes.callable_node import call_registered
 from harness.workflow.nodes.node_context import NodeContext
 
 
 def called(function, arguments=None, values=None, context: Any = None):
-    return asyncio.run(call_registered("named", function, arguments or {}, values or {}, context))
+    return asyncio.run(
+        call_registered("named", function, arguments or {}, values or {}, context, Redactor(["tok-secret"]))
+    )
 
 
 class Item(BaseModel):
@@ -121,3 +126,48 @@ def test_what_a_function_raises_comes_out_and_an_exit_ends_no_process():
         called(fails)
     with pytest.raises(RuntimeError, match=r"exit\(3\)"):
         called(leaves)
+
+
+def test_what_code_prints_goes_to_stderr_without_secrets_and_leaves_standard_output_alone(capsys):
+    def speaks() -> int:
+        print("counting with tok-secret")
+        return 1
+
+    async def speaks_too() -> int:
+        print("awaited with tok-secret")
+        return 2
+
+    assert (called(speaks), called(speaks_too)) == (1, 2)
+    said = capsys.readouterr()
+    assert (said.out, said.err) == ("", "counting with [redacted]\nawaited with [redacted]\n")
+
+
+class Letter(typing.TypedDict):  # what the remedy is about
+    text: str
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 12), reason="it is taken there")
+@pytest.mark.parametrize("place", ["letter", "return"])
+def test_a_typed_dict_that_python_311_forgets_the_keys_of_is_refused_with_the_remedy(place):
+    def function(letter) -> None:
+        pass
+
+    function.__annotations__[place] = list[Letter]
+    with pytest.raises(CallableRefused, match=rf"argument '{place}': .*take `typing_extensions\.TypedDict`"):
+        called(function, {"letter": [{"text": "x"}]})
+
+
+def test_an_annotation_that_nothing_can_be_held_to_or_that_names_nothing_is_refused():
+    class Own:
+        pass
+
+    def of_own_class(x: Own) -> None:
+        pass
+
+    def of_nothing(x: "Nowhere") -> None:  # noqa: F821
+        pass
+
+    with pytest.raises(CallableRefused, match="argument 'x': nothing can be held to its annotation"):
+        called(of_own_class, {"x": 1})
+    with pytest.raises(CallableRefused, match="'Nowhere' is not defined"):
+        called(of_nothing, {"x": 1})

@@ -62,5 +62,5 @@ def test_texts_are_remembered_under_the_place_of_the_node(run_graph, value, text
     memory = Memory()
     node = {"kind": "remember", "from": "items", "output": "found"}
     state = run(run_graph, node, memory, value)
-    assert memory.asked == ([(texts, None, "inferred", "n", WHO)] if texts else [])
+    assert memory.asked == ([(texts, None, "stated", "n", WHO)] if texts else [])
     assert state["found"]["unchanged"] == (1 if texts else 0)

@@ -2,12 +2,22 @@
 
 import asyncio
 from decimal import Decimal
+from traceback import format_exception
 
 import pytest
 
-from harness.exceptions import BudgetExceeded, FindingRefused, NodeFailed, NodeTimedOut, Overloaded
+from harness.exceptions import (
+    BudgetExceeded,
+    CallableRefused,
+    FindingRefused,
+    LimitOfRunReached,
+    NodeFailed,
+    NodeTimedOut,
+    Overloaded,
+)
 from harness.ledger.tasks import Task, task_id_for
-from harness.workflow.events import ItemFinished, ItemSkipped, NodeFinished, NodeRetried, NodeStarted
+from harness.tools.redaction import Redactor
+from harness.workflow.events import FallbackTaken, ItemFinished, ItemSkipped, NodeFinished, NodeRetried, NodeStarted
 from tests.workflow.conftest import MemoryJournal
 
 
@@ -202,9 +212,113 @@ def test_a_result_is_not_taken_for_an_item_that_changed(run_graph):
     assert state["found"] == [1, 5]
 
 
+WHOLE = {"whole_state": True, "output": ["found", "more"]}
+
+
 def test_code_in_a_langgraph_nodes_shape_reads_the_state_and_returns_an_update(run_graph):
     def node(state: dict) -> dict:
-        return {"found": [each * 2 for each in state["items"]], "other": "kept out"}
+        return {"found": [each * 2 for each in state["items"]]}
 
-    spec = one_node({"whole_state": True, "output": ["found"]})
-    assert asyncio.run(run_graph(spec, {"work": node}, items=[1, 2]))["found"] == [2, 4]
+    spec = one_node(WHOLE, state={"more": {"default": "as it was"}})
+    state = asyncio.run(run_graph(spec, {"work": node}, items=[1, 2]))
+    assert (state["found"], state["more"]) == ([2, 4], "as it was")
+
+
+@pytest.mark.parametrize("output", ["found", ["found", "more"], None])
+@pytest.mark.parametrize("returned", [None, {}])
+def test_a_langgraph_node_that_returns_nothing_changes_nothing(run_graph, output, returned):
+    spec = one_node(WHOLE | {"output": output}, state={"found": {"default": 1}, "more": {"default": 2}})
+    state = asyncio.run(run_graph(spec, {"work": lambda state: returned}))
+    assert (state["found"], state["more"]) == (1, 2)
+
+
+def test_a_langgraph_nodes_one_output_is_a_key_of_its_update(run_graph):
+    spec = one_node(WHOLE | {"output": "found"})
+    assert asyncio.run(run_graph(spec, {"work": lambda state: {"found": 3}}))["found"] == 3
+
+
+@pytest.mark.parametrize("output", ["found", ["found"]])
+def test_a_value_answers_for_a_langgraph_node_as_for_any_other(run_graph, output):
+    value = 7 if output == "found" else {"found": 7}
+    node = WHOLE | {"output": output, "fallback": {"value": value}, "retry": {"attempts": 1}}
+
+    def work(state):
+        raise ValueError("x")
+
+    assert asyncio.run(run_graph(one_node(node), {"work": work}))["found"] == 7
+
+
+@pytest.mark.parametrize(
+    ("returned", "output", "words"),
+    [
+        ({"found": 1, "items": 2, "odd": 3}, ["found"], "it returned 'items', 'odd', and its node writes 'found': name each"),
+        ({"found": 1}, None, "its node writes nothing"),
+        ([1], ["found"], "it returned list: return a mapping of state keys, or None"),
+    ],
+)  # fmt: skip
+def test_what_a_langgraph_node_may_not_write_is_named(run_graph, returned, output, words):
+    with pytest.raises(CallableRefused, match=words):
+        asyncio.run(run_graph(one_node(WHOLE | {"output": output}), {"work": lambda state: returned}))
+
+
+@pytest.mark.parametrize(
+    ("other", "reads"),
+    [
+        ({"code": "other"}, 1),
+        ({"arguments": {"x": {"from": "it"}, "by": 3}}, 1),
+        ({}, 2),
+    ],
+)
+def test_a_result_is_not_taken_from_other_code_or_from_what_else_it_read(run_graph, other, reads):
+    journal, node = MemoryJournal(), EACH["nodes"]["n"]
+    node = node | {"arguments": {"x": {"from": "it"}, "by": {"from": "rate"}}}
+    registry = {"work": lambda x, by: x * by, "other": lambda x, by: -x}
+
+    def found(node, rate):
+        spec = one_node(node, state={"rate": {"default": rate}})
+        return asyncio.run(run_graph(spec, registry, services={"journal": journal}, items=[1, 2]))["found"]
+
+    assert found(node, 1) == [1, 2]
+    assert found(node, 1) == [1, 2]
+    assert len(journal.recorded) == 2
+    assert found(node | other, reads) != [1, 2]
+
+
+SECRET = Redactor(["tok-secret"])
+
+
+def test_secrets_in_what_code_raises_are_in_no_error_event_or_record(run_graph):
+    journal, services = MemoryJournal(), {}
+    services |= {"journal": journal, "redactor": SECRET}
+
+    def work(x: int) -> int:
+        raise OSError("no entry with tok-secret")
+
+    retrying = SKIPPING | {"retry": {"attempts": 2, "backoff_seconds": 0, "on": ["OSError"]}}
+    state = asyncio.run(run_graph(one_node(retrying, state={"bad": {}}), {"work": work}, services=services, items=[1]))
+    assert state["bad"] == [{"item": 0, "error": "OSError", "message": "no entry with [redacted]"}]
+    assert {type(each) for each in run_graph.events} >= {NodeRetried, ItemSkipped}
+    with pytest.raises(NodeFailed, match=r"OSError: no entry with \[redacted\]") as raised:
+        asyncio.run(run_graph(EACH, {"work": work}, services=services, items=[1]))
+    assert "tok-secret" not in "".join(format_exception(raised.value))
+    falling = EACH["nodes"]["n"] | {"fallback": {"value": 0}}
+    asyncio.run(run_graph(one_node(falling), {"work": work}, services=services, items=[2]))
+    assert any(isinstance(each, FallbackTaken) for each in run_graph.events)
+    assert "tok-secret" not in f"{run_graph.events}{journal.recorded}"
+
+
+def test_a_secret_in_an_error_of_ours_that_code_raises_is_not_told_either(run_graph):
+    def work() -> None:
+        raise Overloaded("e", "tok-secret")
+
+    with pytest.raises(NodeFailed, match="Overloaded: .*redacted") as raised:
+        asyncio.run(run_graph(one_node({"retry": {"attempts": 1}}), {"work": work}, services={"redactor": SECRET}))
+    assert "tok-secret" not in "".join(format_exception(raised.value))
+
+
+def test_a_reached_limit_is_not_skipped(run_graph):
+    def work(x: int) -> int:
+        raise LimitOfRunReached("run", "limits.steps of node 'n'", 3)
+
+    with pytest.raises(LimitOfRunReached):
+        asyncio.run(run_graph(one_node(SKIPPING, state={"bad": {}}), {"work": work}, items=[1]))

@@ -5,15 +5,10 @@ the loop begins anew and finds them there, so it says the same to the same point
 to the model is decided anew for each, so that a binding may change in the middle of the loop.
 """
 
-from dataclasses import replace
-
 from harness.exceptions import AnswerInvalid, ContextTooLong, HarnessError, LimitOfRunReached, NodeFailed
 from harness.json_values import Json, JsonObject
-from harness.ledger.entries import CallContext
-from harness.model_call import Answer, OnEvent
-from harness.models.messages import StreamEvent, TextDelta
+from harness.model_call import Answer
 from harness.workflow.answers import Accepted, Rejected
-from harness.workflow.events import CallAnswered, Words
 from harness.workflow.node_kinds import AgentNode
 from harness.workflow.nodes.agent.actions import style_for
 from harness.workflow.nodes.agent.calls import AgentCalls, Outcome
@@ -22,6 +17,7 @@ from harness.workflow.nodes.agent.repetition import ASKED_BEFORE, Repetition, re
 from harness.workflow.nodes.agent.replies import Wish, read_reply
 from harness.workflow.nodes.agent.tools import shown_tools
 from harness.workflow.nodes.agent.transcript import Conversation, Put, RefusedTurn, ToolTurn, Turn
+from harness.workflow.nodes.asking_models import answer_of_model, call_context
 from harness.workflow.nodes.node_services import Visit
 from harness.workflow.nodes.tool_calls import ToolCaller
 from harness.workflow.prompts import Prompt
@@ -56,7 +52,6 @@ class AgentLoop:
         answer_schema: JsonObject | None,
         *,
         visit: Visit,
-        workflow: str,
         caller: ToolCaller,
         record: LoopRecord,
     ) -> None:
@@ -67,7 +62,7 @@ class AgentLoop:
         self._services = visit.services
         self._caller = caller
         self._record = record
-        self._context = _context(node, visit, workflow)
+        self._context = call_context(visit, node.role)
         self._turns: list[Turn] = []
         self._errors = 0  # turns in a row of which every call failed
         self._refusals = 0  # answers in a row that were not taken
@@ -118,12 +113,7 @@ class AgentLoop:
         while True:
             request = self._conversation.request(self._turns, asked.put, last=last)
             try:
-                answer = await self._services.model_call.ask(
-                    request,
-                    replace(self._context, ordinal=asked.ordinal),
-                    resumed=self._visit.run.resumed,
-                    on_event=self._listener(),
-                )
+                answer = await answer_of_model(self._visit, request, self._context, asked.ordinal)
             except HarnessError as error:
                 await self._record.unanswered(asked, type(error).__name__)
                 shorter = self._conversation.shorter(self._turns, asked.put)
@@ -133,7 +123,6 @@ class AgentLoop:
                 continue
             await self._record.answered(asked)
             self._shortened = asked.put.shortened
-            self._services.on_event(_told(self._visit.node, answer))
             return asked, answer
 
     async def _taken(self, asked: Asked, answer: Answer, *, last: bool) -> Accepted | None:
@@ -187,33 +176,3 @@ class AgentLoop:
         shown = visible_text(reason)
         cut = shown if len(shown) <= _MOST_REASON else f"{shown[:_MOST_REASON]}..."
         return NodeFailed(self._visit.run.run_id, self._visit.node, cut)
-
-    def _listener(self) -> OnEvent | None:
-        if not self._services.stream:
-            return None
-
-        def hear(event: StreamEvent) -> None:
-            if isinstance(event, TextDelta):
-                self._services.on_event(Words(self._visit.node, event.text))
-
-        return hear
-
-
-def _context(node: AgentNode, visit: Visit, workflow: str) -> CallContext:
-    run = visit.run
-    return CallContext(
-        organisation=run.organisation,
-        person=run.person,
-        team=run.team,
-        task_id=visit.task_id,
-        role=node.role,
-        path=visit.path,
-        run_id=run.run_id,
-        workflow=workflow,
-        node=visit.node,
-    )
-
-
-def _told(node: str, answer: Answer) -> CallAnswered:
-    usage = answer.reply.usage
-    return CallAnswered(node, answer.model, usage.input_tokens, usage.output_tokens, answer.cost_usd, answer.replayed)

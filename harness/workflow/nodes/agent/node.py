@@ -25,7 +25,6 @@ class AgentNodeRunner:
     def __init__(self, loaded: LoadedWorkflow, name: str, node: AgentNode) -> None:
         self.name = name
         self.node = node
-        self._workflow = loaded.spec.workflow
         self._answer_schema: JsonObject | None = output_schema(loaded, name, node)
         self._caller = ToolCaller()
         self._prompt = loaded.files[node.prompt]
@@ -74,7 +73,6 @@ class AgentNodeRunner:
             self.prompt(visit),
             self._answer_schema,
             visit=visit,
-            workflow=self._workflow,
             caller=self._caller,
             record=await LoopRecord.read(visit.services.journal, visit.path),
         )

@@ -4,20 +4,18 @@ An answer that is a plan, but one that cannot be run, is not sent back here: it 
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from itertools import count
 
 from harness.exceptions import PlanInvalid
 from harness.json_values import Json
-from harness.ledger.entries import CallContext
-from harness.model_call import Answer, OnEvent
-from harness.models.messages import ModelRequest, RefusalPart, StopReason, StreamEvent, TextDelta
+from harness.model_call import Answer
+from harness.models.messages import ModelRequest, RefusalPart, StopReason
 from harness.workflow.answers import Rejected
-from harness.workflow.events import CallAnswered, Words
 from harness.workflow.loading import LoadedWorkflow
 from harness.workflow.node_kinds import PlanNode
+from harness.workflow.nodes.asking_models import answer_of_model, call_context
 from harness.workflow.nodes.model_node import repaired
-from harness.workflow.nodes.node_services import NodeServices, Visit
+from harness.workflow.nodes.node_services import Visit
 from harness.workflow.nodes.plan.plan import Plan, WorkerShape, plan_problems, read_plan
 from harness.workflow.nodes.plan.prompt import EndedRound, plan_request
 
@@ -75,48 +73,14 @@ class Planner:
         self, request: ModelRequest, visit: Visit, ordinals: Iterator[int]
     ) -> tuple[Plan | Rejected, bool]:
         """The last answer as it was read, and whether any of them was asked for now."""
-        paid, left = False, _REPAIRS
+        context, paid, left = call_context(visit, self._node.role), False, _REPAIRS
         while True:
-            answer = await self._ask(request, visit, next(ordinals))
+            answer = await answer_of_model(visit, request, context, next(ordinals))
             paid = paid or not answer.replayed
             read = _read(answer, self._node.max_steps)
             if not isinstance(read, Rejected) or not (left and read.repairable):
                 return read, paid
             request, left = repaired(request, answer.reply.text, read.reason), left - 1
-
-    async def _ask(self, request: ModelRequest, visit: Visit, ordinal: int) -> Answer:
-        run, services = visit.run, visit.services
-        context = CallContext(
-            organisation=run.organisation,
-            person=run.person,
-            team=run.team,
-            task_id=visit.task_id,
-            role=self._node.role,
-            path=visit.path,
-            run_id=run.run_id,
-            workflow=self._loaded.spec.workflow,
-            node=self._name,
-        )
-        answer = await services.model_call.ask(
-            request, replace(context, ordinal=ordinal), resumed=run.resumed, on_event=self._listener(services)
-        )
-        usage = answer.reply.usage
-        services.on_event(
-            CallAnswered(
-                self._name, answer.model, usage.input_tokens, usage.output_tokens, answer.cost_usd, answer.replayed
-            )
-        )
-        return answer
-
-    def _listener(self, services: NodeServices) -> OnEvent | None:
-        if not services.stream:
-            return None
-
-        def hear(event: StreamEvent) -> None:
-            if isinstance(event, TextDelta):
-                services.on_event(Words(self._name, event.text))
-
-        return hear
 
 
 def _read(answer: Answer, max_steps: int) -> Plan | Rejected:

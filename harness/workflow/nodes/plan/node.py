@@ -5,8 +5,8 @@ by another round, at most `max_replans` times, which finds the results of earlie
 last one failed with is raised, chained to what came before. What waits for a person, a budget or another process is
 never answered so.
 
-Everything is journalled: the accepted plan at `{path}/{round}`, each step at `{path}/{round}.{step}`, and how a round
-ended that another followed at `{path}/{round}/end`. So a resumed run keeps its plans and runs no finished step again;
+Everything is journalled: the accepted plan at `{path}/{round}`, each step at `{path}/{round}.{step}` with where its
+result came from at `{path}/{round}.{step}/origin`, and how a round ended that another followed at `{path}/{round}/end`. So a resumed run keeps its plans and runs no finished step again;
 a step that failed in the last round is tried once more.
 """
 
@@ -45,6 +45,7 @@ from harness.workflow.origins import Carried, Origin
 from harness.workflow.prompts import variables
 from ontology.exceptions import DatabaseUnavailable
 
+_ORIGIN = "origin"
 # What no other plan may answer: somebody else is to decide, or the run or its database is not ours.
 _NOT_ANSWERED = (
     MoneyError,
@@ -130,7 +131,8 @@ class _Course:
         self._visit = visit
         self._journal = visit.services.journal
         self._passed = {key: visit.values[key] for key in runner.node.passes if key in visit.values}
-        self._origin = visit.carried.origin
+        self._origin = visit.carried.given
+        self._brought: dict[str, Origin] = {}
         self._recorded: dict[tuple[str, str], Json] = {}
         self._earlier: JsonObject = {}
 
@@ -138,6 +140,9 @@ class _Course:
         """The output, and the results of all steps."""
         steps = await self._journal.steps(self._visit.path)
         self._recorded = {(each.path, each.digest): each.result for each in steps if each.status is StepStatus.DONE}
+        for each in steps:
+            if each.kind == _ORIGIN and each.status is StepStatus.DONE:
+                self._note(each.path.removesuffix(f"/{_ORIGIN}"), Origin.from_json(cast("JsonObject", each.result)))
         ended: list[EndedRound] = []
         last: HarnessError | None = None
         digest = self._runner.digest(self._visit.values)
@@ -165,10 +170,12 @@ class _Course:
         if self._node.approval:
             await self._approve(number, plan, workers)
         digests: dict[str, str] = {}
-        origins = await self._origins(plan, workers, ended)
+        awaited = before(plan)
+        earlier = await self._of_rounds(ended)
 
         async def work(step: PlanStep, results: Mapping[str, Json]) -> Json:
-            carried = Carried(origins[step.id])
+            of_steps = [await self._of_step(number, other, workers[other]) for other in sorted(awaited[step.id])]
+            carried = Carried(earlier.joined(*of_steps))
             return await self._step(number, step, {**self._earlier, **results}, carried, digests)
 
         outcome = await run_steps(plan, work, max_concurrency=self._node.max_concurrency)
@@ -218,20 +225,29 @@ class _Course:
             raise NodeFailed(self._visit.run.run_id, self._visit.node, f"its plan {number} was declined")
         raise _RoundFailed(EndedRound(number, workers, {}, {}, comment=comment), declined)
 
-    async def _origins(self, plan: Plan, workers: Mapping[str, str], ended: Sequence[EndedRound]) -> dict[str, Origin]:
-        """What comes to each step beside what the node read: of the steps it waits for, and of all earlier rounds.
+    async def _of_rounds(self, ended: Sequence[EndedRound]) -> Origin:
+        """What the node read, with what came of the steps of all earlier rounds, of which the planner was told."""
+        found = [
+            await self._of_step(each.number, step, each.workers[step])
+            for each in ended
+            for step in (*each.done, *each.failed)
+        ]
+        return self._origin.joined(*found)
 
-        It is the same whatever ran first, and whether a result is recorded or made now.
-        """
-        known = {each.workers[step] for each in ended for step in each.done}
-        brought = {each: await self._runner.workers.origin(each, self._visit) for each in {*known, *workers.values()}}
-        awaited = before(plan)
-        return {
-            step.id: self._origin.joined(
-                *(brought[each] for each in sorted(known | {workers[other] for other in awaited[step.id]}))
-            )
-            for step in plan
-        }
+    async def _of_step(self, number: int, step: str, worker: str) -> Origin:
+        """What came of a step carries; one of an earlier version, which nobody noted, as much as its worker can."""
+        known = self._brought.get(f"{self._visit.path}/{number}.{step}")
+        return known or self._origin.joined(await self._runner.workers.origin(worker, self._visit))
+
+    def _note(self, path: str, origin: Origin) -> None:
+        self._brought[path] = self._brought.get(path, origin).joined(origin)
+        self._visit.carried.add(origin)
+
+    async def _record_origin(self, path: str, digest: str, origin: Origin) -> None:
+        """Keep what comes of a step carries, before that itself is kept."""
+        await self._journal.begin(f"{path}/{_ORIGIN}", _ORIGIN, digest)
+        await self._journal.finish(f"{path}/{_ORIGIN}", digest, origin.to_json())
+        self._note(path, origin)
 
     async def _step(
         self, number: int, step: PlanStep, results: Mapping[str, Json], carried: Carried, digests: dict[str, str]
@@ -248,6 +264,7 @@ class _Course:
         digest = digests[step.id] = workers.digest(step, inputs)
         recorded = await self._journal.begin(path, "plan_step", digest)
         if recorded.status is StepStatus.DONE:
+            self._visit.carried.add(await self._of_step(number, step.id, step.worker))
             self._tell(step, began, None)
             return recorded.result
         try:
@@ -256,11 +273,12 @@ class _Course:
         except Exception as error:
             if isinstance(error, _NOT_ANSWERED):
                 raise
+            await self._record_origin(path, digest, carried.origin)
             await self._journal.fail(path, digest, _in_words(error))
             self._tell(step, began, error)
             raise StepFailure(step.id, error) from error
+        await self._record_origin(path, digest, carried.origin)
         await self._journal.finish(path, digest, result)
-        self._visit.carried.add(carried.origin)
         self._tell(step, began, None)
         return result
 

@@ -18,7 +18,7 @@ from harness.workflow.nodes.node_services import Visit
 from harness.workflow.nodes.plan.plan import Plan, PlanStep, WorkerShape, dependencies, input_problem, worker_shape
 from harness.workflow.nodes.plan.values import leaves_folder, paths_in, references, resolved
 from harness.workflow.nodes.tool_calls import ToolCaller
-from harness.workflow.origins import CLEAN, Origin, is_typed, origin_of_tool
+from harness.workflow.origins import Origin, is_typed, origin_of_tool
 
 
 class PlanWorkers:
@@ -58,10 +58,13 @@ class PlanWorkers:
         return {**defaults, **given}
 
     async def origin(self, name: str, visit: Visit) -> Origin:
-        """What the results of a worker carry by themselves; a tool that cannot be asked now counts as the worst."""
-        tool = self._node.workers[name].tool
+        """What a worker can bring in; of what cannot be asked now, and of another workflow, the worst."""
+        worker = self._node.workers[name]
+        if worker.workflow is not None:
+            return Origin(untrusted=True, private=True, trust="inferred", sources=(worker.workflow,))
+        tool = worker.tool
         if tool is None:
-            return CLEAN
+            return Origin(bool(worker.documents), trust="inferred", sources=worker.documents)
         try:
             spec = (await visit.services.toolbox.tool(tool)).spec
         except HarnessError:
@@ -97,6 +100,7 @@ class PlanWorkers:
         _require_inputs(step, inputs, shape, visit)
         worker = self._node.workers[step.worker]
         if worker.role is not None:
+            visit.carried.add(await self.origin(step.worker, visit))
             return await self._asked(step, worker, inputs, shape, visit)
         result = await (self._of_tool if worker.tool is not None else self._of_workflow)(worker, inputs, visit)
         reason = value_problem(result, shape.output) if shape.output else None
@@ -128,7 +132,9 @@ class PlanWorkers:
 
     async def _of_tool(self, worker: Worker, inputs: JsonObject, visit: Visit) -> Json:
         assert worker.tool is not None
-        return await self._caller.call(worker.tool, inputs, visit=visit, path=f"{visit.path}/tool")
+        return await self._caller.call(
+            worker.tool, inputs, visit=visit, path=f"{visit.path}/tool", made_of=visit.carried.given
+        )
 
     async def _of_workflow(self, worker: Worker, inputs: JsonObject, visit: Visit) -> Json:
         assert worker.workflow is not None
