@@ -9,7 +9,7 @@ import pytest
 import harness
 from harness.assembly import Ambient, Harness
 from harness.engines.run_store import RunStatus
-from harness.exceptions import ConfigurationInvalid, NameUnknown
+from harness.exceptions import ConfigurationInvalid, NameUnknown, SpecificationInvalid
 from harness.settings import Settings
 from harness.workflow.building import Workflow
 from tests.must_hold.conftest import empty_home, home, scripted
@@ -153,3 +153,50 @@ def test_the_tools_of_a_project_are_closed_with_it(scripted):
                 await house.toolbox.tool("nothing")
 
     asyncio.run(main())
+
+
+def test_a_run_goes_on_only_with_a_workflow_that_has_no_problem(tmp_path):
+    broken, problem = [True], Workflow("greet", state={"guest": str, "text": str}, inputs=["guest"])
+    flow = Workflow("greet", state={"guest": str, "text": str}, inputs=["guest"])
+
+    @flow.code(output="text")
+    def write(guest: str) -> str:
+        if broken:
+            raise ValueError("not yet")
+        return f"Hello {guest}"
+
+    problem.add("write", "code", code="nowhere", output="text")
+
+    async def main():
+        async with Harness.of_folder(tmp_path, person="ada", home=str(tmp_path / "home")) as house:
+            run = await house.start(flow, {"guest": "Ada"})
+            await run.outcome()
+            with pytest.raises(SpecificationInvalid, match="no code 'nowhere'"):
+                await house.resume(run.run_id, migrate=problem)
+            assert (await house.runs.run(run.run_id)).status is RunStatus.FAILED
+            broken.clear()
+            return (await (await house.resume(run.run_id, migrate=flow)).outcome()).state["text"]
+
+    assert asyncio.run(main()) == "Hello Ada"
+
+
+def test_what_code_nodes_say_and_fail_with_holds_no_secret_of_the_environment(tmp_path, capsys):
+    flow = Workflow("speak", state={"text": str})
+
+    @flow.code(output="text")
+    def write() -> str:
+        print("with tok-of-somebody")  # noqa: T201
+        raise ValueError("tok-of-somebody")
+
+    settings = Settings(home=tmp_path / "home", person="ada")
+    ambient = Ambient(environment={"SERVICE_TOKEN": "tok-of-somebody"})
+
+    async def main():
+        async with Harness(settings, None, ambient=ambient) as house:
+            return await (await house.start(flow)).outcome()
+
+    outcome = asyncio.run(main())
+    said = capsys.readouterr()
+    assert (said.out, said.err) == ("", "with [redacted]\n")
+    assert "ValueError: [redacted]" in str(outcome.error)
+    assert "tok-of-somebody" not in f"{outcome}"

@@ -20,7 +20,7 @@ HarnessError
 │   ├── Refused                 the provider declined to answer
 │   ├── KeyRefused              401, 403, or no key where one is needed
 │   └── RequestRefused          any other 4xx: our request was wrong
-├── AnswerInvalid               an answer outside the schema it was asked for
+├── AnswerInvalid               an answer that cannot be used: outside its schema, cut off, declined
 ├── StateRefused                a value that checkpoints do not carry
 ├── FindingRefused              a finding that the memory or the ontology does not take
 ├── CallableRefused             a registered function cannot be called with what it is given

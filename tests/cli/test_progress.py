@@ -58,7 +58,7 @@ def heard(*given, as_json=False, **named):
         (QuestionAsked("n", "q1", "answer", "d", None), "n: a person is wanted: question q1"),
         (PlanMade("n", 1, (("a", "reader", ()), ("b", "writer", ("a",)))), "n: plan 1: a by reader; b by writer after a"),
         (PlanStepFinished("n", "a", 1.0, "gone"), "n: step a failed: gone"),
-        (ToolAnswered("n", "n/tool#1", "look_up", 1.0, None, "gone", False), "n: tool look_up failed: gone"),
+        (ToolAnswered("n", "n/tool#1", "look_up", 1.0, None, "tool 'look_up' failed: gone", False), "n: tool 'look_up' failed: gone"),
         (ChildRunStarted("n", "r2", "audit"), "n: audit runs as run r2"),
     ],
 )  # fmt: skip

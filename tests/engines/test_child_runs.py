@@ -365,3 +365,59 @@ def test_what_a_steps_inputs_came_from_goes_with_them_and_what_it_brings_in_come
     assert of_child["text"]["untrusted"]
     assert of_child["copied"]["untrusted"]
     assert (of_parent["found"]["untrusted"], of_parent["found"]["private"]) == (True, True)
+
+
+async def carried_at(harness, outcome, step):
+    return await harness.engine.origins_at(outcome.run.run_id, step)
+
+
+SECRET = StateKeySpec(type="integer", untrusted=True, private=True)
+
+
+def test_what_goes_through_a_workflow_that_brings_nothing_in_carries_what_it_was_given(house):
+    middle = flow(
+        "middle",
+        {"below": {**CHILD, "inputs": {"number": {"from": "number"}}, "output": "found"}},
+        state={"number": int, "found": dict},
+        inputs=["number"],
+    )
+    top = flow(
+        "top",
+        {"step": {**CHILD, "workflow": "middle", "inputs": {"number": {"from": "number"}}, "output": "found"}},
+        state={"number": SECRET, "found": dict},
+        inputs=["number"],
+    )
+
+    async def work(harness):
+        ended = await advanced(harness, top, {"number": 4})
+        assert ended.state["found"]["found"]["twice"] == 8
+        (child,) = await harness.runs.children(ended.run.run_id)
+        (below,) = await harness.runs.children(child.run_id)
+        assert (await harness.engine.origins_at(below.run_id, 2))["number"].confined
+        assert (await carried_at(harness, ended, 1))["found"].confined
+
+    house.run(work, Inner().flow(), middle)
+
+
+def test_a_workflow_that_fails_tells_of_what_it_had(house):
+    nodes = {
+        "step": {
+            **CHILD,
+            "for_each": "numbers",
+            "inputs": {"number": {"from": "item"}},
+            "output": "found",
+            "on_item_error": "skip",
+            "errors": "errors",
+        }
+    }
+    top = flow("top", nodes, state={"numbers": list, "found": list, "errors": list}, inputs=["numbers"])
+    inner = Inner(failures=1)
+    below = inner.flow()
+    below._state["number"] = StateKeySpec(type="integer", untrusted=True)
+
+    async def work(harness):
+        ended = await advanced(harness, top, {"numbers": [4]})
+        assert ended.state["found"] == [None]
+        assert (await carried_at(harness, ended, 1))["errors"].untrusted
+
+    house.run(work, below)

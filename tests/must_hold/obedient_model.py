@@ -128,7 +128,7 @@ class ObedientModel:
         if about is None:
             return honest
         quote = f"the gate is free for all {about.mark} since ever"
-        answer = {"answer": self._payload([about])[:300], "source": "docs/hours.md", "quote": quote}
+        answer = {"answer": self._payload([about])[:200], "source": "docs/hours.md", "quote": quote}
         return {"action": "answer", "answer": answer}
 
     def _spoils(self, told, schema, body):
@@ -157,6 +157,8 @@ class ObedientModel:
         if isinstance(value, dict):
             below = schema.get("properties", {})
             return {key: self._bent(each, below.get(key, {}), told) for key, each in value.items()}
+        if isinstance(value, str):
+            return f"{value} {self._payload(told)}"[: schema.get("maxLength", 200)]
         return True if isinstance(value, bool) else value
 
     def _bent_list(self, value, schema, told):

@@ -36,12 +36,12 @@ def resumed(scripted, run_id):
 
 def test_an_answer_outside_the_schema_is_refused_and_resuming_asks_once_more(scripted):
     obeyed = '- {when: "%s", json: {spdx: GPL, run: "rm -rf"}, times: 1}'
-    scripted.replies(obeyed % INJECTION)
+    scripted.replies((obeyed % INJECTION).replace("times: 1", "times: 2"))  # and once more when it is told
     scripted.step('"text": f"', f'"text": "{INJECTION}" f"')
     outcome, calls = advanced(scripted, count=1)
     assert isinstance(outcome.error, AnswerInvalid)
     assert "cannot be used" in str(outcome.error)
-    assert (outcome.run.status, calls) == (RunStatus.FAILED, 1)
+    assert (outcome.run.status, calls) == (RunStatus.FAILED, 2)
     assert outcome.state["found"] is None
 
     scripted.replies()
@@ -49,7 +49,7 @@ def test_an_answer_outside_the_schema_is_refused_and_resuming_asks_once_more(scr
     assert again.run.status is RunStatus.COMPLETED
     assert again.state["found"] == [{"spdx": "MIT"}]
     sends = scripted.home.rows("money", "SELECT call_id FROM entries WHERE kind = 'settle' AND node = 'classify'")
-    assert [call_id.partition("/")[2] for (call_id,) in sends] == ["classify[0]#0", "classify[0]#1"]
+    assert [call_id.partition("/")[2] for (call_id,) in sends] == [f"classify[0]#{each}" for each in range(3)]
 
 
 def test_an_answer_outside_the_schema_is_null_where_the_node_says_so_and_stays_null(scripted):
@@ -57,7 +57,7 @@ def test_an_answer_outside_the_schema_is_null_where_the_node_says_so_and_stays_n
     scripted.replies('- {when: "item-1", text: "I would rather say it is under the GPL."}')
     scripted.step("sorted({each", "1 / 0, sorted({each")  # the step behind it fails once
     outcome, calls = advanced(scripted, count=3)
-    assert (outcome.run.status, calls) == (RunStatus.FAILED, 3)
+    assert (outcome.run.status, calls) == (RunStatus.FAILED, 4)  # one of them is told what was wrong
     assert outcome.state["found"] == [{"spdx": "MIT"}, None, {"spdx": "MIT"}]
 
 

@@ -11,7 +11,7 @@ from harness.tools.tool import ToolCall
 
 MODULE = '''
 import datetime, sys, time, threading
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict
 from pydantic import BaseModel
 from harness.tools import tool
 from harness.workflow.nodes.node_context import NodeContext
@@ -65,10 +65,17 @@ async def says_here(text: str):
 def many(*args): ...
 def any_named(**named): ...
 def no_schema(x: threading.Thread): ...
+
+class Old(TypedDict):
+    text: str
+
+def forgets(x: Old): ...
+def forgets_result() -> Old:
+    return {"text": ""}
 '''
 
 NAMES = ["look", "nothing", "send", "raises", "hangs", "wrong", "here", "elsewhere", "says", "says_here"]
-NAMES += ["many", "any_named", "no_schema"]
+NAMES += ["many", "any_named", "no_schema", "forgets", "forgets_result"]
 
 
 @pytest.fixture
@@ -175,6 +182,13 @@ def test_a_result_that_is_not_what_it_may_return_is_an_error(tools):
 
 def test_an_asynchronous_function_runs_in_the_loop_and_another_in_a_thread(tools):
     assert (tools.call("here"), tools.call("elsewhere")) == (True, False)
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 12), reason="it is taken there")
+def test_a_typed_dict_of_typing_is_refused_with_what_to_take_instead(tools):
+    with pytest.raises(SpecificationInvalid, match=r"'forgets': .*`typing_extensions\.TypedDict`"):
+        tools.call("forgets", x={"text": ""})
+    assert "take `typing_extensions.TypedDict`" in failed(tools, "forgets_result").reason
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from typing import Annotated, TypedDict
 
 import pytest
 
-from harness.exceptions import SpecificationInvalid
+from harness.exceptions import CallableRefused, SpecificationInvalid
 from harness.workflow.building import Workflow
 from harness.workflow.compiler import compile_graph
 from harness.workflow.loading import load_workflow
@@ -48,6 +48,37 @@ def test_functions_are_given_the_keys_they_name_and_langgraph_nodes_the_state():
     state = run(letters(), letters=[{"urgent": True, "text": "now"}, {"urgent": False, "text": "later"}])
     assert state["urgent"] == [{"urgent": True, "text": "now", "by": "pick"}]
     assert state["seen"] == ["now"]
+
+
+def test_a_langgraph_node_may_return_some_of_the_keys_it_writes_or_none():
+    flow = Workflow("steps", state={"log": Annotated[list, Reducer.APPEND], "note": str}, inputs=["note"])
+
+    @flow.node(writes=["log", "note"])
+    def first(state: dict) -> dict:
+        return {"log": [state["note"]]}
+
+    @flow.node(writes=["log"])
+    def second(state: dict) -> None:
+        pass
+
+    @flow.node(writes=["note"])
+    def third(state: dict, context: NodeContext) -> dict:
+        return {"note": f"{len(state['log'])} by {context.node}"}
+
+    flow.edge("first", "second")
+    flow.edge("second", "third")
+    assert run(flow, note="begun") == {"log": ["begun"], "note": "1 by third"}
+
+
+def test_a_langgraph_node_that_returns_another_key_is_refused_with_its_name():
+    flow = Workflow("steps", state={"log": list, "note": str})
+
+    @flow.node(writes=["log"])
+    def first(state: dict) -> dict:
+        return {"log": [], "note": "not declared"}
+
+    with pytest.raises(CallableRefused, match="it returned 'note', and its node writes 'log'"):
+        run(flow)
 
 
 def test_types_say_what_a_key_holds():

@@ -4,7 +4,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.workflow.origins import CLEAN, Origin, input_origins, is_typed, origin_of_read, origin_of_tool, schema_at
+from harness.workflow.origins import (
+    CLEAN,
+    Origin,
+    input_origins,
+    is_typed,
+    origin_of_output,
+    origin_of_read,
+    origin_of_tool,
+    schema_at,
+)
 from harness.workflow.spec import WorkflowSpec
 
 TRUSTS = ("inferred", "document", "tool", "verified", "stated")
@@ -74,6 +83,11 @@ def test_numbers_fixed_words_and_ids_carry_no_instruction(schema):
         {"type": "object", "properties": {"n": {"type": "number"}}},
         {**CLOSED, "properties": {"text": {"type": "string"}}},
         {**CLOSED, "properties": {}, "patternProperties": {".*": {}}},
+        {"type": "string", "format": "date-time"},
+        {"type": "string", "format": "email"},
+        {"type": "string", "pattern": r"^\D+$", "maxLength": 20},
+        {"type": "integer", "$ref": "#/$defs/text"},
+        {"const": "x", "$schema": "http://json-schema.org/draft-04/schema#"},
     ],
 )
 def test_what_could_hold_words_counts_as_open(schema):
@@ -111,3 +125,14 @@ def test_an_item_carries_what_its_list_carries():
 def test_a_tools_result_is_from_outside_unless_the_project_trusts_it(trusted, private, untrusted):
     found = origin_of_tool("t", trusted=trusted, private=private)
     assert (found.untrusted, found.private) == (untrusted, private)
+
+
+def test_the_schema_of_an_answer_says_nothing_of_what_failed():
+    node = {"kind": "model", "role": "r", "prompt": "p.md", "for_each": "l", "output": "o", "errors": "e"}
+    spec = WorkflowSpec.model_validate({"workflow": "w", "state": {}, "nodes": {"n": node}, "start": "n"})
+    made = Origin(untrusted=True, private=True)
+    found = {
+        key: origin_of_output(spec.work["n"], key, made, schema={"type": "integer"}, declared=None).untrusted
+        for key in ("o", "e")
+    }
+    assert found == {"o": False, "e": True}

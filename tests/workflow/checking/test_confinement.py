@@ -36,11 +36,13 @@ state:
 
 @pytest.fixture
 def problems(tmp_path):
-    def found(nodes, prompt="{{ letter }} {{ customer }}"):
+    def found(nodes, prompt="{{ letter }} {{ customer }}", **workflows):
         (tmp_path / "p.md").write_text(prompt, encoding="utf-8")
         path = tmp_path / "w.yaml"
         path.write_text(STATE + nodes, encoding="utf-8")
-        loaded = load_workflow(path)
+        for name, text in workflows.items():
+            (tmp_path / f"{name}.yaml").write_text(text, encoding="utf-8")
+        loaded = load_workflow(path, {name: tmp_path / f"{name}.yaml" for name in workflows})
         gathered = Problems(loaded)
         check_confinement(loaded, REGISTRY, gathered)
         return [line.removeprefix(f"{tmp_path}/") for line in gathered.sorted()]
@@ -173,5 +175,114 @@ def test_what_comes_round_a_loop_counts(problems):
     nodes = (
         "nodes:\n  send: {kind: tool, tool: mail, arguments: {text: {from: draft}}, output: sent, max_visits: 3}\n"
         f"{WRITE}start: send\nedges: [{{from: send, to: write}}, {{from: write, to: send}}]\n"
+    )
+    assert problems(nodes)
+
+
+@pytest.mark.parametrize(
+    ("more", "refused"),
+    [
+        ("when: topic", True),
+        ("expires_seconds: 9, on_expiry: default, default: {approved: true}", True),
+        ("expires_seconds: 9, on_expiry: default, default: {approved: false}", False),
+        ("expires_seconds: 9", False),
+    ],
+)
+def test_a_person_who_may_have_been_passed_over_lets_nothing_go(problems, more, refused):
+    ask = HUMAN.replace("shows: [draft]", f"shows: [draft], {more}")
+    assert bool(problems(chain(SEND, ask, THROUGH))) is refused
+
+
+def test_what_is_written_beside_the_person_was_not_seen(problems):
+    nodes = (
+        "nodes:\n" + WRITE + HUMAN + "  again: {kind: model, role: r, prompt: p.md, output: draft}\n"
+        f"  send: {SEND}\nstart: write\nedges: [{{from: write, to: [ask, again]}}, {{from: ask, to: send}}]\n"
+    )
+    assert problems(nodes)
+
+
+def test_what_failed_is_no_answer_whatever_its_schema_says(problems):
+    write = (
+        "  write: {kind: model, role: r, prompt: p.md, for_each: sent, output: kind, on_item_error: skip, "
+        "errors: draft, schema: {type: integer}}\n"
+    )
+    nodes = f"nodes:\n{write}  send: %s\nstart: write\nedges: [{{from: write, to: send}}]\n"
+    to_outside = "{kind: tool, tool: mail, arguments: {text: {from: %s}}}"
+    assert problems(nodes % (to_outside % "draft"))
+    assert problems(nodes % (to_outside % "kind")) == []
+
+
+def test_a_number_stays_private_beside_a_strangers_text(problems):
+    nodes = (
+        "nodes:\n"
+        + CLASSIFY.format(kind="{type: integer}")
+        + "  send: {kind: tool, tool: mail, arguments: {to: {from: letter}, n: {from: kind.kind}}}\n"
+        "start: write\nedges: [{from: write, to: send}]\n"
+    )
+    assert problems(nodes)
+
+
+def test_an_input_is_not_held_to_the_schema_of_who_writes_its_key_later(problems):
+    nodes = (
+        "nodes:\n"
+        + CLASSIFY.format(kind="{type: integer}").replace("output: kind", "output: letter")
+        + "  send: {kind: tool, tool: mail, arguments: {n: {from: letter.kind}, who: {from: customer}}}\n"
+        "start: write\nedges: [{from: write, to: send}]\n"
+    )
+    assert problems(nodes, "{{ topic }}")
+
+
+INNER = """
+workflow: inner
+inputs: [text]
+state: {text: {type: string}, found: {type: any}}
+nodes: {only: {kind: tool, tool: %s, arguments: {text: {from: text}}, output: found}}
+start: only
+"""
+
+
+def plan_of(*workers):
+    each = ", ".join(workers)
+    return f"nodes:\n  p: {{kind: plan, role: r, prompt: p.md, workers: {{{each}}}, output: draft}}\nstart: p\n"
+
+
+def test_what_a_plans_workflows_bring_in_counts(problems):
+    nodes = plan_of(
+        "read: {description: d, workflow: inner}",
+        "look: {description: d, tool: crm}",
+        "send: {description: d, tool: mail}",
+    )
+    (line,) = problems(nodes, "{{ topic }}", inner=INNER % "web")
+    assert "nodes.p.workers.send.tool" in line
+    assert problems(nodes, "{{ topic }}", inner=INNER % "clock") == []
+
+
+def test_what_a_plan_could_give_a_workflow_that_sends_counts(problems):
+    nodes = plan_of(
+        "read: {description: d, tool: web}",
+        "look: {description: d, tool: crm}",
+        "send: {description: d, workflow: inner}",
+    )
+    (line,) = problems(nodes, "{{ topic }}", inner=INNER % "mail")
+    assert "inner.yaml" in line
+    assert problems(nodes.replace("crm", "clock"), "{{ topic }}", inner=INNER % "mail") == []
+
+
+def test_what_a_run_failed_with_may_be_a_strangers_words_and_tell_of_anything(problems):
+    nodes = (
+        "nodes:\n  w: {kind: tool, tool: %s, output: sent}\n  look: {kind: tool, tool: crm, output: kind}\n"
+        "  tell: {kind: tool, tool: mail, arguments: {text: {from: error.message}}}\n"
+        "start: w\nedges: [{from: w, to: look}]\non_error: tell\n"
+    )
+    assert problems(nodes % "web")
+    assert problems((nodes % "web").replace("tool: crm", "tool: clock")) == []
+
+
+def test_no_person_stands_before_the_node_for_failures(problems):
+    nodes = (
+        "nodes:\n"
+        + WRITE
+        + HUMAN
+        + f"  tell: {SEND}\nstart: write\nedges: [{{from: write, to: ask}}]\non_error: tell\n"
     )
     assert problems(nodes)

@@ -2,6 +2,8 @@
 
 import pytest
 
+from harness.tools.declarations import ToolDeclaration
+from harness.tools.tool import Approval
 from harness.workflow.checking.checks import check
 from harness.workflow.checking.registry import Registry
 from harness.workflow.graph import Graph
@@ -120,6 +122,59 @@ def test_what_is_wrong_with_the_node_of_a_failed_run_is_told_where_it_stands(fou
     lines = found(ON_ERROR.format(**DEFAULT | changed))
     assert len(lines) == len(expected), lines
     assert all(line.startswith(start) for line, start in zip(lines, expected, strict=True)), lines
+
+
+STEP = "workflow: step\nstate: {{x: {{}}}}\nnodes: {{a: {node}}}\nstart: a\n"
+PLAN = "{kind: plan, role: r, prompt: p.md, output: error, workers: {a: {description: x, %s}}%s}"
+ASKS = "{kind: tool, tool: asked}"
+
+
+@pytest.fixture
+def of_failed_run(tmp_path):
+    """The problems of a workflow whose node for a failed run is this one; `step` is one of another workflow."""
+
+    def find(tell, step="{kind: code, code: c}"):
+        (tmp_path / "p.md").write_text("x")
+        (tmp_path / "w.yaml").write_text(ON_ERROR.format(**DEFAULT | {"tell": tell}))
+        (tmp_path / "step.yaml").write_text(STEP.format(node=step))
+        loaded = load_workflow(tmp_path / "w.yaml", {"step": tmp_path / "step.yaml"})
+        tools = {"asked": ToolDeclaration("asked", approval=Approval.ALWAYS), "look": ToolDeclaration("look")}
+        registry = Registry(code=frozenset({"c"}), tools=tools, workflows=frozenset({"step"}))
+        return [line.removeprefix(f"{tmp_path}/w.yaml:") for line in check(loaded, registry, lambda *_: True)]
+
+    return find
+
+
+@pytest.mark.parametrize(
+    ("tell", "step", "words"),
+    [
+        (ASKS, "{kind: code, code: c}", "waits for a person, who approves each call of 'asked'"),
+        ("{kind: agent, role: r, prompt: p.md, output: error, schema: {type: object}, tools: [look, asked]}", ASKS, "who approves each call of 'asked'"),
+        (PLAN % ("tool: look", ", approval: true"), ASKS, "waits for a person, who approves its plan"),
+        (PLAN % ("tool: asked", ""), ASKS, "who approves each call of 'asked'"),
+        (PLAN % ("workflow: step", ""), ASKS, "runs the workflow 'step', whose 'a' waits for a person, who approves each call"),
+        ("{kind: workflow, workflow: step}", ASKS, "runs the workflow 'step', whose 'a' waits for a person, who"),
+        ("{kind: workflow, workflow: step}", "{kind: human, question: p.md, output: x}", "whose 'a' waits for a person"),
+    ],
+)  # fmt: skip
+def test_a_run_that_failed_waits_for_nobody(of_failed_run, tell, step, words):
+    (problem,) = of_failed_run(tell, step)
+    assert problem.startswith("9:1: on_error: 'tell' ")
+    assert words in problem
+    assert problem.endswith("and a run that failed cannot: name another node")
+
+
+@pytest.mark.parametrize(
+    "tell",
+    [
+        "{kind: tool, tool: look}",
+        "{kind: agent, role: r, prompt: p.md, output: error, schema: {type: object}, tools: [look]}",
+        PLAN % ("workflow: step", ""),
+        "{kind: workflow, workflow: step}",
+    ],
+)
+def test_what_needs_nobody_may_run_when_a_run_has_failed(of_failed_run, tell):
+    assert of_failed_run(tell) == []
 
 
 CHAIN = "workflow: w\nstart: n0\nnodes:\n{nodes}edges:\n{edges}"

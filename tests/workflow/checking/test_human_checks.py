@@ -57,6 +57,7 @@ def test_what_makes_sense_passes(found, more):
         (", on_expiry: default, default: {approved: false}", "on_expiry", "add `expires_seconds`"),
         (", expires_seconds: 60, on_expiry: default", "on_expiry", "no `default`"),
         (", expires_seconds: 60, default: {approved: false}", "default", "never taken"),
+        (", expires_seconds: 60, on_expiry: default, default: {approved: true}", "default", "nobody saw"),
         (", expires_seconds: 60, on_expiry: default, default: {approved: perhaps}", "default", "outside"),
         (", cache: {seconds: 60}", "cache", "asked anew"),
         (", timeout_seconds: 60", "timeout_seconds", "expires_seconds"),

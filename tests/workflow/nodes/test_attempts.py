@@ -1,6 +1,7 @@
 """Where a node's result comes from: its work, its fallback, the cache; and what may replace nothing."""
 
 import asyncio
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -319,3 +320,18 @@ def test_another_role_goes_on_for_an_agent_that_changed_nothing(tools, steps):
 def test_an_agent_that_made_an_effect_fails_and_no_other_role_makes_it_again():
     with pytest.raises(NodeFailed, match=r"down.*\n?.*no other role is asked instead, .* effect of 'send' once more"):
         failed_agent(["look", "send"], Toolbox(look=False, send=True), steps=["n/tool#1"])
+
+
+def test_who_would_be_asked_is_looked_up_for_the_team_that_asks():
+    class Routed(Answers):
+        async def route(self, context):
+            self.routed = context
+            return SimpleNamespace(targets=[])
+
+    answers = Routed(reply("word"))
+    context = context_of({}, [], model_call=answers, cache=Cache())
+    run = replace(context.run, team="red")
+    node = {"kind": "model", "role": "r", "prompt": "p.md", "output": "o", "cache": {"seconds": 60}}
+    asyncio.run(attempts_of(node).result(Visit("n", "n", "task", {"k": 1}, run, context.services)))
+    assert answers.routed == answers.asked[0]
+    assert answers.routed.team == "red"

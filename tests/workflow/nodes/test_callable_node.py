@@ -130,11 +130,11 @@ def test_what_a_function_raises_comes_out_and_an_exit_ends_no_process():
 
 def test_what_code_prints_goes_to_stderr_without_secrets_and_leaves_standard_output_alone(capsys):
     def speaks() -> int:
-        print("counting with tok-secret")
+        print("counting with tok-secret")  # noqa: T201
         return 1
 
     async def speaks_too() -> int:
-        print("awaited with tok-secret")
+        print("awaited with tok-secret")  # noqa: T201
         return 2
 
     assert (called(speaks), called(speaks_too)) == (1, 2)

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from harness.workflow.nodes.findings import Remembered
 from harness.workflow.nodes.recollection import RemembersFor
 
 
@@ -64,3 +65,59 @@ def test_texts_are_remembered_under_the_place_of_the_node(run_graph, value, text
     state = run(run_graph, node, memory, value)
     assert memory.asked == ([(texts, None, "stated", "n", WHO)] if texts else [])
     assert state["found"]["unchanged"] == (1 if texts else 0)
+
+
+class Store:
+    """Stands where findings are kept and notes how far each record is trusted."""
+
+    def __init__(self):
+        self.trusts = []
+
+    async def remember(self, findings, _found_by):
+        self.trusts += [record.trust for each in findings for record in each.records]
+        return Remembered(len(self.trusts), 0, 0, 0)
+
+
+def findings_of(**state):
+    """A workflow in which code makes findings of a key, and says that somebody stated them."""
+    nodes = {
+        "find": {"kind": "code", "code": "find", "arguments": {"text": {"from": "letter"}}, "output": "found"},
+        "keep": {"kind": "remember", "from": "found"},
+    }
+    return {
+        "workflow": "w",
+        "state": {"letter": state, "found": {}},
+        "inputs": ["letter"],
+        "nodes": nodes,
+        "start": "find",
+        "edges": [{"from": "find", "to": "keep"}],
+    }
+
+
+@pytest.mark.parametrize(
+    ("said", "letter", "kept"),
+    [
+        ("stated", {}, "stated"),
+        ("stated", {"untrusted": True}, "document"),
+        ("verified", {"untrusted": True}, "document"),
+        ("inferred", {"untrusted": True}, "inferred"),
+        ("tool", {}, "tool"),
+    ],
+)
+def test_what_is_found_is_trusted_no_further_than_what_it_was_made_of(run_graph, said, letter, kept):
+    store = Store()
+
+    def find(text: str) -> dict:
+        return {"records": [{"text": text, "source": "letter", "trust": said}]}
+
+    asyncio.run(run_graph(findings_of(**letter), {"find": find}, services={"findings": lambda: store}, letter="Tea."))
+    assert store.trusts == [kept]
+
+
+def test_a_text_from_outside_is_remembered_as_that(run_graph):
+    memory = Memory()
+    node = {"kind": "remember", "from": "items"}
+    written = spec(node)
+    written["state"]["items"] = {"untrusted": True}
+    asyncio.run(run_graph(written, {}, services={"recollection": lambda: memory}, items="Tea."))
+    assert [asked[2] for asked in memory.asked] == ["document"]

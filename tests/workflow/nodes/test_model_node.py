@@ -74,6 +74,15 @@ def test_an_answer_that_is_none_is_refused_whatever_it_says(answer, words):
     assert asked(Answers(answer), on_invalid="null")[0] is None
 
 
+def test_the_error_of_an_answer_that_was_cut_off_reads_well_where_no_schema_was_asked_for():
+    with pytest.raises(AnswerInvalid) as raised:
+        asked(Answers(reply("half of it", StopReason.LENGTH)))
+    assert str(raised.value) == (
+        "role 'r': what 'm' answered cannot be used: it was cut at its output limit; "
+        "raise the node's max_output_tokens or ask for less"
+    )
+
+
 def test_an_answer_outside_the_schema_is_sent_back_once_with_what_is_wrong_with_it():
     answers = Answers(reply('{"n": "three"}'), reply('{"n": 3}'))
     value, events = asked(answers, schema=SCHEMA)

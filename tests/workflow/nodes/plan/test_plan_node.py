@@ -46,6 +46,7 @@ from harness.workflow.nodes.node_services import NodeServices, RunIdentity, Seve
 from harness.workflow.nodes.plan.node import PlanNodeRunner
 from harness.workflow.nodes.questions import QuestionKind
 from harness.workflow.nodes.step_journal import StepStatus
+from harness.workflow.origins import Carried, Origin
 from harness.workflow.spec import WorkflowSpec
 from tests.storage.money_samples import a_limit
 
@@ -190,7 +191,8 @@ class House:
             project_folder=self.folder,
             resumed=resumed,
         )
-        visit = Visit("n", "n", self.run.task_id, VALUES | (values or {}), identity, self.services())
+        self.carried = Carried()
+        visit = Visit("n", "n", self.run.task_id, VALUES | (values or {}), identity, self.services(), self.carried)
         return await runner.run(visit)
 
     async def answer(self, **answer):
@@ -588,6 +590,58 @@ def test_another_workflow_is_a_worker_too(housed):
         assert house.children.asked == [("other", {"q": "why", "k": 2}, "n", "n/1.a", house.run.task_id)]
 
     housed(scenario, planned(step("a", "ask", q="why")))
+
+
+class Bringing(Children):
+    """A workflow that brings in a stranger's text and private data."""
+
+    async def run(self, workflow, inputs, *, node, path, task_id, carried):
+        carried.add(Origin(untrusted=True, private=True, trust="tool", sources=("web", "crm")))
+        return await super().run(workflow, inputs, node=node, path=path, task_id=task_id, carried=carried)
+
+
+BRINGS = {"ask": {"description": "Asks.", "workflow": "other", "inputs": {"q": TEXT}, "outputs": ["answer"]}}
+
+
+def test_a_step_that_waits_for_what_brought_in_both_may_not_send_and_one_beside_it_may(housed, post):
+    async def scenario(house):
+        house.children = Bringing()
+        with pytest.raises(NodeFailed, match=r"step 'after'.*Confined"):
+            await house.runs_node(max_replans=0, workers=WORKERS | BRINGS)
+        assert [text for texts in post.sent.values() for text in texts] == ["plain"]
+        assert house.carried.origin.confined
+
+    plan = planned(
+        step("a", "ask", q="why"),
+        step("beside", "send", text="plain"),
+        step("after", "send", text={"from": "a.answer"}),
+    )
+    housed(scenario, plan)
+
+
+def test_what_a_step_brought_in_counts_when_it_is_not_run_again(housed, post):
+    async def scenario(house):
+        house.children = Bringing()
+        for _ in range(2):
+            with pytest.raises(NodeFailed, match=r"step 'after'.*Confined"):
+                await house.runs_node(max_replans=0, resumed=True, workers=WORKERS | BRINGS)
+        assert len(house.children.asked) == 1
+        assert house.carried.origin.sources == ("web", "crm")
+        assert post.sent == {}
+
+    plan = planned(step("a", "ask", q="why"), step("after", "send", text={"from": "a.answer"}))
+    housed(scenario, plan)
+
+
+def test_what_an_earlier_round_brought_in_counts_for_every_step_of_the_next(housed, post):
+    async def scenario(house):
+        house.children = Bringing()
+        post.broken.add("x")
+        with pytest.raises(NodeFailed, match=r"step 'later'.*Confined"):
+            await house.runs_node(max_replans=1, workers=WORKERS | BRINGS)
+
+    again = planned(step("later", "send", text="plain"), when=AGAIN)
+    housed(scenario, again, planned(step("a", "ask", q="why"), step("b", "look", path="x")))
 
 
 class DyingJournal:
