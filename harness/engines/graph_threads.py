@@ -106,12 +106,12 @@ class GraphThread:
         with tracing_context(enabled=False):
             # "sync": a step's checkpoint is written before the next one begins. The values alone are asked for, because
             # `ainvoke` gathers every node's update beside them.
-            values: Any = None
+            newest: Any = None
             async for values in self.graph.astream(
                 start, config, context=context, durability="sync", control=control, stream_mode="values"
             ):
-                pass
-            return values
+                newest = values
+            return newest
 
     async def checkpoint(self, checkpoint_id: str | None = None) -> Any | None:
         """A checkpoint with its values and metadata, the newest where none is named; None where there is none."""

@@ -17,7 +17,6 @@ from harness.workflow.graph import Graph, graph_of
 from harness.workflow.loading import KeyPath, LoadedWorkflow
 from harness.workflow.node_kinds import (
     AgentNode,
-    BranchNode,
     HumanNode,
     ModelNode,
     OnExpiry,
@@ -72,6 +71,7 @@ class _Confinement:
         self._reads = {name: read_names(loaded, name) for name in loaded.spec.work}
         self._schemas = {name: schema_of_answer(loaded, name) for name in loaded.spec.work}
         self._pairs: frozenset[frozenset[str]] | None = None
+        self._graph = graph_of(loaded.spec)
         self.origins = input_origins(loaded.spec)
         for key, origin in inputs.items():
             self.origins[key] = self.origins.get(key, CLEAN).joined(origin)
@@ -79,8 +79,8 @@ class _Confinement:
 
     def check(self, problems: Problems) -> None:
         for name, node in self._spec.work.items():
-            if isinstance(node, BranchNode):
-                continue
+            if not isinstance(node, ToolNode | AgentNode | PlanNode | WorkflowNode):
+                continue  # it reaches nobody
             before = self._seen_before(name)
             if isinstance(node, ToolNode):
                 self._check_tool_node(name, node, before, problems)
@@ -188,7 +188,7 @@ class _Confinement:
 
         What a person saw and nobody wrote since, nor could write beside it, carries no instruction of a stranger's.
         """
-        graph = graph_of(self._spec)
+        graph = self._graph
         if name not in graph.reachable:
             return self.origins  # `on_error`: a run comes to it from anywhere
         again = name in _reached(graph.successors(name), graph, set())

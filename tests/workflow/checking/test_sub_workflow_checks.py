@@ -64,8 +64,10 @@ def test_a_step_that_is_right_has_no_problem(problems):
     [
         (
             ("workflow: inner\n    for_each", "workflow: iner\n    for_each"),
-            "outer.yaml:10:5: nodes.each.workflow: no workflow 'iner'; did you mean 'inner'? "
-            "(workflows are registered in harness.yaml)",
+            (
+                "outer.yaml:10:5: nodes.each.workflow: no workflow 'iner'; did you mean 'inner'? "
+                "(workflows are registered in harness.yaml)"
+            ),
         ),
         (
             ("inputs: {text: {from: text.body}", "inputs: {txt: {from: text.body}"),

@@ -17,6 +17,7 @@ from typing import cast
 from harness.exceptions import (
     HarnessError,
     LeaseHeld,
+    LimitOfRunReached,
     MoneyError,
     NodeFailed,
     PlanInvalid,
@@ -49,6 +50,7 @@ _ORIGIN = "origin"
 # What no other plan may answer: somebody else is to decide, or the run or its database is not ours.
 _NOT_ANSWERED = (
     MoneyError,
+    LimitOfRunReached,
     RoleUnbound,
     ToolChanged,
     WaitsForPerson,

@@ -572,7 +572,7 @@ class Children:
     def __init__(self):
         self.asked = []
 
-    async def run(self, workflow, inputs, *, node, path, task_id, carried):
+    async def run(self, workflow, inputs, *, node, path, task_id, **_):
         self.asked.append((workflow, inputs, node, path, task_id))
         return {"answer": inputs["q"], "rest": 1}
 
@@ -597,7 +597,7 @@ class Bringing(Children):
 
     async def run(self, workflow, inputs, *, node, path, task_id, carried):
         carried.add(Origin(untrusted=True, private=True, trust="tool", sources=("web", "crm")))
-        return await super().run(workflow, inputs, node=node, path=path, task_id=task_id, carried=carried)
+        return await super().run(workflow, inputs, node=node, path=path, task_id=task_id)
 
 
 BRINGS = {"ask": {"description": "Asks.", "workflow": "other", "inputs": {"q": TEXT}, "outputs": ["answer"]}}
