@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-import harness
 from harness.dialects.httpx_transport import HttpxTransport
 from harness.dialects.wire import WireRequest
 from harness.exceptions import ProviderError, Unreachable
@@ -132,7 +131,7 @@ class LocalModelServers:
 
 def _environment() -> dict[str, str]:
     """Ours, with this package found where it is now, installed or not."""
-    source = str(Path(harness.__file__).resolve().parents[1])
+    source = str(Path(__file__).resolve().parents[2])
     return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, (source, os.environ.get("PYTHONPATH"))))}
 
 

@@ -14,7 +14,6 @@ from harness.workflow.loading import LoadedWorkflow
 from harness.workflow.node_kinds import (
     AgentNode,
     BranchNode,
-    CacheScope,
     CodeNode,
     ModelNode,
     PlanNode,
@@ -24,6 +23,7 @@ from harness.workflow.node_kinds import (
     WorkflowNode,
     WorkNode,
 )
+from harness.workflow.node_options import CacheScope
 from harness.workflow.nodes.retrying import NEVER_NAMED
 from harness.workflow.spec import WorkflowSpec
 from harness.workflow.value_types import type_of

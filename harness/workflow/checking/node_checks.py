@@ -23,7 +23,6 @@ from harness.workflow.node_kinds import (
     HumanNode,
     MapNode,
     ModelNode,
-    OnItemError,
     PlanNode,
     RecallNode,
     RememberNode,
@@ -31,6 +30,7 @@ from harness.workflow.node_kinds import (
     WorkflowNode,
     WorkNode,
 )
+from harness.workflow.node_options import OnItemError
 from harness.workflow.spec import ValueType, WorkflowSpec
 from harness.workflow.value_types import fits, reducer_fits, reducer_types, type_of
 

@@ -2,7 +2,8 @@
 
 from harness.json_values import Json, digest_of
 from harness.workflow.loading import LoadedWorkflow
-from harness.workflow.node_kinds import BranchNode, CacheScope, PlanNode, WorkNode
+from harness.workflow.node_kinds import BranchNode, PlanNode, WorkNode
+from harness.workflow.node_options import CacheScope
 from harness.workflow.nodes.asking_models import call_context
 from harness.workflow.nodes.node_services import RunIdentity, Visit
 from harness.workflow.reads import names_of_visit

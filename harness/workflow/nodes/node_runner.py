@@ -14,7 +14,8 @@ from harness.ledger.tasks import Task, task_id_for
 from harness.workflow.events import ItemFinished, ItemSkipped, NodeFinished, NodeSkipped, NodeStarted
 from harness.workflow.expressions import holds
 from harness.workflow.loading import LoadedWorkflow
-from harness.workflow.node_kinds import BranchNode, CodeNode, OnItemError, WorkNode
+from harness.workflow.node_kinds import BranchNode, CodeNode, WorkNode
+from harness.workflow.node_options import OnItemError
 from harness.workflow.nodes.attempts import Attempts, never_replaced, writes_by_key
 from harness.workflow.nodes.mapping import over_items
 from harness.workflow.nodes.node_origins import NodeOrigins

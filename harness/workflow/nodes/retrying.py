@@ -18,7 +18,7 @@ from harness.exceptions import (
     RunInterrupted,
     WaitsForPerson,
 )
-from harness.workflow.node_kinds import RetrySpec
+from harness.workflow.node_options import RetrySpec
 
 T = TypeVar("T")
 

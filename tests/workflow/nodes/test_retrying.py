@@ -20,7 +20,7 @@ from harness.exceptions import (
     RunCancelled,
     WaitsForPerson,
 )
-from harness.workflow.node_kinds import RetrySpec
+from harness.workflow.node_options import RetrySpec
 from harness.workflow.nodes.retrying import retried, wait_seconds
 
 policies = st.builds(
