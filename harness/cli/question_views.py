@@ -15,7 +15,6 @@ _ASKED_FOR = {
     QuestionKind.ANSWER: "an answer",
     QuestionKind.TOOL_CALL: "leave for a call, with these very arguments",
     QuestionKind.PLAN: "leave for a plan",
-    QuestionKind.TOOLS: "leave for tools that changed",
 }
 
 

@@ -111,11 +111,6 @@ class PythonTool:
         """See the port."""
         return self._spec
 
-    @property
-    def takes_key(self) -> bool:
-        """Whether it is told the idempotency key; an effect that is not must be safe to repeat by itself."""
-        return self._takes_key
-
     async def call(self, call: ToolCall) -> Json:
         """See the port."""
         name = self._spec.name

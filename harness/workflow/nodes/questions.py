@@ -20,7 +20,6 @@ class QuestionKind(StrEnum):
     ANSWER = "answer"  # a human node's
     TOOL_CALL = "tool_call"  # may this call be made, with these arguments
     PLAN = "plan"  # may this plan be run
-    TOOLS = "tools"  # a server's tools changed: may they be used
 
 
 class QuestionStatus(StrEnum):
