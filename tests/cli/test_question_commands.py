@@ -183,21 +183,21 @@ def test_an_answer_can_be_left_for_another_process_to_go_on_with(asking):
 
 
 def test_nobody_in_time_fails_the_run_or_takes_the_default(asking):
-    late = ASKING.replace("output: approval", "output: approval, expires_seconds: 0.01")
+    late = ASKING.replace("output: approval", "output: approval, expires_seconds: 2")
     asking.write(workflow=late)
     run_id = waiting(asking)
-    time.sleep(0.02)
+    time.sleep(2.1)
     said = asking("resume", run_id)
     assert said.code == 1
     assert "nobody answered 'ask'" in said.err
     assert asking("approve", run_id, "--yes").code == 2
     asking.write(
         workflow=late.replace(
-            "expires_seconds: 0.01", "expires_seconds: 0.01, on_expiry: default, default: {approved: false}"
+            "expires_seconds: 2", "expires_seconds: 2, on_expiry: default, default: {approved: false}"
         )
     )
     run_id = waiting(asking)
-    time.sleep(0.02)
+    time.sleep(2.1)
     assert asking("resume", run_id, "--json").lines[-1]["state"]["approval"] == {"approved": False}
 
 
