@@ -128,7 +128,6 @@ def ask(request):
 def flood(request):
     for number in range(3000):
         write(f"line {number}")
-    answer(request, text("flood"))
 
 
 CALLS = {
