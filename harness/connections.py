@@ -1,18 +1,22 @@
 """Opens endpoints: dialect, transport, address and key. One of the few places that read a key from the environment."""
 
+import hashlib
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
 
-from harness.dialects.dialect import Dialect
+from pydantic import SecretStr
+
+from harness.dialects.dialect import WireTarget
 from harness.dialects.httpx_transport import HttpxTransport
-from harness.dialects.openai_chat import OpenAIChat
+from harness.dialects.known_dialects import DIALECTS, EMBEDDING_DIALECTS
 from harness.dialects.scripted_transport import ScriptedTransport
 from harness.dialects.transport import Transport
 from harness.exceptions import KeyRefused
 from harness.local_models.launcher import LocalModelServers
-from harness.model_call import Connection
-from harness.models.catalogue import DialectName, Endpoint
+from harness.metering.connection import Connection
+from harness.models.catalogue import Endpoint
+from harness.models.messages import Origin
 from harness.routing.decision import Target
 
 # A scripted endpoint has no address; its transport answers whatever it is asked.
@@ -30,18 +34,23 @@ class EndpointConnections:
         self._folder = folder
         self._environment = environment
         self._local_models = local_models
-        self._dialects: dict[DialectName, Dialect] = {DialectName.OPENAI_CHAT: OpenAIChat()}
         self._transports: dict[tuple[str, str], Transport] = {}
 
     async def open(self, target: Target) -> Connection:
         """See the port."""
         endpoint = target.endpoint
         key = self._key(target.endpoint_name, endpoint)  # first: no server is started for a call that cannot be made
+        origin = Origin(
+            dialect=endpoint.dialect,
+            endpoint=target.endpoint_name,
+            model=target.model.wire_name,
+            account=_account(key.get_secret_value()) if key is not None else None,
+        )
         return Connection(
-            dialect=self._dialects[endpoint.dialect],
+            dialect=DIALECTS[endpoint.dialect],
             transport=self._transport(target.endpoint_name, endpoint),
-            base_url=await self._base_url(target),
-            api_key=key,
+            target=WireTarget(target.model, endpoint, await self._base_url(target), key, origin),
+            embedding=EMBEDDING_DIALECTS.get(endpoint.dialect),
         )
 
     async def close(self) -> None:
@@ -76,10 +85,15 @@ class EndpointConnections:
         named = (self._environment.get(variable, "").strip() if variable else "") or named
         return named if named.startswith("package:") else str(self._folder / Path(named).expanduser())
 
-    def _key(self, name: str, endpoint: Endpoint) -> str | None:
+    def _key(self, name: str, endpoint: Endpoint) -> SecretStr | None:
         if endpoint.api_key_env is None:
             return None
         key = self._environment.get(endpoint.api_key_env, "").strip()
         if not key:
             raise KeyRefused(name, f"no key: set the environment variable {endpoint.api_key_env}")
-        return key
+        return SecretStr(key)
+
+
+def _account(key: str) -> str:
+    """Tells keys apart, and gives none away."""
+    return hashlib.sha256(f"harness account {key}".encode()).hexdigest()[:12]

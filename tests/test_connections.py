@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from pydantic import SecretStr
 
 from harness.connections import EndpointConnections
 from harness.dialects.httpx_transport import HttpxTransport
@@ -42,14 +43,9 @@ def opened(connections, wanted):
 async def answered(connections, wanted):
     there = await connections.open(wanted)
     wire = there.dialect.encode(
-        ModelRequest(messages=(user("hello"),), max_output_tokens=9),
-        wanted.model,
-        wanted.endpoint,
-        base_url=there.base_url,
-        api_key=there.api_key,
-        stream=False,
+        ModelRequest(messages=(user("hello"),), max_output_tokens=9), there.target, stream=False
     )
-    return there.dialect.decode(await there.transport.send(wire), wanted.endpoint_name).text
+    return there.dialect.decode(await there.transport.send(wire), there.target.origin).text
 
 
 def test_an_endpoint_with_an_address_is_asked_there(connections):
@@ -83,7 +79,7 @@ def test_an_endpoint_keeps_its_transport_until_it_is_bound_anew(connections):
     assert opened(connections, target("elsewhere")).transport is not first.transport
     anew = opened(connections, target(base_url="http://127.0.0.1:10/v1"))
     assert anew.transport is not first.transport
-    assert anew.base_url == "http://127.0.0.1:10/v1"
+    assert anew.target.base_url == "http://127.0.0.1:10/v1"
 
 
 def test_the_times_that_a_scripted_reply_is_left_are_those_of_its_transport(connections, tmp_path):
@@ -95,9 +91,9 @@ def test_the_times_that_a_scripted_reply_is_left_are_those_of_its_transport(conn
 def test_a_key_is_read_at_each_opening_without_the_space_around_it(connections, environment):
     wanted = target(api_key_env="THERE_KEY")
     environment["THERE_KEY"] = " first\n"
-    assert opened(connections, wanted).api_key == "first"
+    assert opened(connections, wanted).target.api_key == SecretStr("first")
     environment["THERE_KEY"] = "second"
-    assert opened(connections, wanted).api_key == "second"
+    assert opened(connections, wanted).target.api_key == SecretStr("second")
 
 
 @pytest.mark.parametrize("value", [None, "", " \n"])
@@ -113,7 +109,7 @@ def test_a_missing_key_names_the_variable_and_is_not_looked_for_elsewhere(connec
 
 def test_an_endpoint_that_names_no_key_gets_none(connections, environment):
     environment.update(OPENAI_API_KEY="other", API_KEY="other")
-    assert opened(connections, target()).api_key is None
+    assert opened(connections, target()).target.api_key is None
 
 
 def test_a_missing_key_starts_no_local_server(tmp_path, environment):
@@ -131,7 +127,7 @@ def test_a_missing_key_starts_no_local_server(tmp_path, environment):
         opened(connections, wanted)
     assert started == []
     environment["THERE_KEY"] = "k"
-    assert opened(connections, wanted).base_url == "http://127.0.0.1:9/v1"
+    assert opened(connections, wanted).target.base_url == "http://127.0.0.1:9/v1"
     assert started == [(str(tmp_path / "tiny.gguf"), "wire", 512)]
 
 

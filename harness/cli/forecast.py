@@ -9,12 +9,11 @@ from harness.budgets.limits import ScopeKind, Unit, shown_amount
 from harness.budgets.reservations import Balance
 from harness.cli.output import counted, usd_text
 from harness.cli.recorded import has_state
-from harness.dialects.dialect import Dialect
-from harness.dialects.openai_chat import OpenAIChat
+from harness.dialects.dialect import WireTarget
+from harness.dialects.known_dialects import DIALECTS
 from harness.exceptions import SpecificationInvalid
 from harness.json_values import Json
-from harness.models.catalogue import DialectName
-from harness.models.messages import ModelRequest
+from harness.models.messages import ModelRequest, Origin
 from harness.models.prices import PricedModel
 from harness.routing.bindings import BindingsFile, read_bindings
 from harness.routing.decision import Decision, Target, decide
@@ -22,7 +21,6 @@ from harness.workflow.checking.capability_checks import capability_problems
 from harness.workflow.loading import LoadedWorkflow
 from harness.workflow.worst_case import Amount, NodeWorstCase, WorstCase, worst_case
 
-_DIALECTS: Mapping[DialectName, Dialect] = {DialectName.OPENAI_CHAT: OpenAIChat()}
 _NOWHERE = "http://unsent.invalid/v1"
 
 
@@ -141,10 +139,9 @@ async def forecast(
 
 def _body_bytes(request: ModelRequest, target: Target) -> int:
     # Streamed, because that body is the longer one.
-    wire = _DIALECTS[target.endpoint.dialect].encode(
-        request, target.model, target.endpoint, base_url=_NOWHERE, api_key=None, stream=True
-    )
-    return len(wire.body)
+    origin = Origin(dialect=target.endpoint.dialect, endpoint=target.endpoint_name, model=target.model.wire_name)
+    to = WireTarget(target.model, target.endpoint, _NOWHERE, None, origin)
+    return len(DIALECTS[target.endpoint.dialect].encode(request, to, stream=True).body)
 
 
 async def _balances(harness: Harness, workflow: str, worst: WorstCase) -> tuple[Balance, ...]:

@@ -2,14 +2,40 @@
 
 A dialect is pure: requests to bytes, bytes to replies. It counts usage in our arithmetic (`harness.models.usage`)
 and turns error answers into one of `ProviderError`'s classes, once, here. Transports carry the bytes.
+
+What it is given to encode has passed `harness.dialects.swap`: every opaque part is of the target's own origin, and the
+conversation keeps the `WireRules` that the dialect states.
 """
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Protocol
 
+from pydantic import SecretStr
+
 from harness.dialects.wire import WireRequest, WireResponse
+from harness.dialects.wire_rules import WireRules
 from harness.exceptions import ProviderError
 from harness.models.catalogue import Endpoint, Model
-from harness.models.messages import ModelReply, ModelRequest, StreamEvent
+from harness.models.embeddings import EmbeddingReply, EmbeddingRequest
+from harness.models.messages import ModelReply, ModelRequest, Origin, StreamEvent
+
+
+@dataclass(frozen=True, slots=True)
+class WireTarget:
+    """Where a request goes, as its dialect needs to know it.
+
+    Args:
+        base_url: where the endpoint is served now (a local server's address is known only once it runs).
+        api_key: goes into a header; None where there is none, or where a `RequestSigner` brings it.
+        origin: the stamp of what comes back, and of the opaque parts that may be sent.
+    """
+
+    model: Model
+    endpoint: Endpoint
+    base_url: str
+    api_key: SecretStr | None
+    origin: Origin
 
 
 class StreamDecoder(Protocol):
@@ -35,33 +61,62 @@ class StreamDecoder(Protocol):
 class Dialect(Protocol):
     """One wire."""
 
-    def encode(
-        self,
-        request: ModelRequest,
-        model: Model,
-        endpoint: Endpoint,
-        *,
-        base_url: str,
-        api_key: str | None,
-        stream: bool,
-    ) -> WireRequest:
-        """The request as bytes for this endpoint.
+    def rules(self, model: Model, endpoint: Endpoint) -> WireRules:
+        """What this endpoint accepts of a conversation.
 
-        Args:
-            base_url: where the endpoint is served now (a local server's address is known only once it runs).
+        Raises:
+            ConfigurationInvalid: the endpoint has a quirk that this dialect does not know.
         """
         ...
 
-    def decode(self, response: WireResponse, endpoint_name: str) -> ModelReply:
-        """The reply of a 2xx answer.
+    def encode(self, request: ModelRequest, target: WireTarget, *, stream: bool) -> WireRequest:
+        """The request as bytes for this endpoint.
+
+        Raises:
+            ConfigurationInvalid: as `rules`.
+            KeyRefused: the key holds characters that no HTTP header can.
+        """
+        ...
+
+    def decode(self, response: WireResponse, origin: Origin) -> ModelReply:
+        """The reply of a 2xx answer; what is opaque in it is stamped with `origin`.
 
         Raises:
             Broken: it cannot be read.
+            ProviderError: it is an error in spite of its status.
         """
         ...
 
-    def stream_decoder(self, endpoint_name: str, headers: dict[str, str]) -> StreamDecoder:
-        """A decoder for one streamed answer."""
+    def stream_decoder(self, origin: Origin, headers: Mapping[str, str]) -> StreamDecoder:
+        """A decoder for one streamed answer; header names are lower case."""
+        ...
+
+    def error(self, response: WireResponse, endpoint_name: str) -> ProviderError:
+        """What a non-2xx answer means; never raises."""
+        ...
+
+
+class EmbeddingDialect(Protocol):
+    """One wire's way to embed texts."""
+
+    def texts_at_once(self, model: Model) -> int:
+        """How many texts one request may hold at most."""
+        ...
+
+    def encode_texts(self, request: EmbeddingRequest, target: WireTarget) -> WireRequest:
+        """The request as bytes.
+
+        Raises:
+            ConfigurationInvalid, KeyRefused: as `Dialect.encode`.
+        """
+        ...
+
+    def decode_vectors(self, response: WireResponse, origin: Origin, *, texts: int) -> EmbeddingReply:
+        """The vectors of a 2xx answer, as many as texts were sent, in their order.
+
+        Raises:
+            Broken: it cannot be read, or holds another number of vectors or of several widths.
+        """
         ...
 
     def error(self, response: WireResponse, endpoint_name: str) -> ProviderError:

@@ -12,6 +12,7 @@ from harness.json_values import Json, JsonObject
 from harness.models.messages import (
     Message,
     ModelReply,
+    Origin,
     Part,
     ReasoningPart,
     RefusalPart,
@@ -25,7 +26,7 @@ REASONING_FIELDS = ("reasoning_content", "reasoning")
 _STOP_REASONS = {
     "": StopReason.STOP,
     "stop": StopReason.STOP,
-    "stop_sequence": StopReason.STOP,
+    "stop_sequence": StopReason.STOP_SEQUENCE,
     "end_turn": StopReason.STOP,
     "eos": StopReason.STOP,
     "complete": StopReason.STOP,
@@ -50,7 +51,7 @@ _STOP_REASONS = {
 }
 
 
-def reply_of(completion: JsonObject, headers: Mapping[str, str], endpoint_name: str) -> ModelReply:
+def reply_of(completion: JsonObject, headers: Mapping[str, str], origin: Origin) -> ModelReply:
     """The neutral reply that a whole completion holds; of several choices the first.
 
     Raises:
@@ -59,7 +60,7 @@ def reply_of(completion: JsonObject, headers: Mapping[str, str], endpoint_name: 
     request_id = request_id_of(headers) or text_at(object_at(completion, "x_groq"), "id") or None
     choices = objects_at(completion, "choices")
     if not choices:
-        raise Broken(endpoint_name, "the completion has no choices", request_id=request_id)
+        raise Broken(origin.endpoint, "the completion has no choices", request_id=request_id)
     message = object_at(choices[0], "message")
     parts = (*_reasoning(message), *_words(message), *_tool_calls(message, text_at(completion, "id")))
     raw_stop = choices[0].get("finish_reason")

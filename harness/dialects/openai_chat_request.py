@@ -10,6 +10,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from harness.dialects.wire_rules import WireRules
 from harness.exceptions import ConfigurationInvalid
 from harness.json_values import Json, JsonObject
 from harness.models.catalogue import Endpoint, Model
@@ -68,6 +69,14 @@ class OpenAIChatQuirks(BaseModel):
             value = str(endpoint.quirks.get(name))
             remedy = f"{first['msg']}; quirks of openai_chat: {', '.join(cls.model_fields)}"
             raise ConfigurationInvalid(f"quirks.{name}", value, f"endpoint {endpoint_name!r}", remedy) from error
+
+
+def rules_of(quirks: OpenAIChatQuirks) -> WireRules:
+    """What an endpoint with these quirks accepts of a conversation."""
+    return WireRules(
+        call_ids=r"[A-Za-z0-9]{9}" if quirks.tool_call_ids == "nine_alphanumerics" else None,
+        tool_names=r"[a-zA-Z0-9_-]{1,64}",
+    )
 
 
 def request_body(request: ModelRequest, model: Model, quirks: OpenAIChatQuirks, *, stream: bool) -> bytes:

@@ -13,7 +13,7 @@ from harness.dialects.server_sent_events import EventSplitter, ServerSentEvent
 from harness.dialects.wire_json import first_text, object_at, objects_at, parse_object, text_at
 from harness.exceptions import Broken
 from harness.json_values import Json, JsonObject
-from harness.models.messages import ReasoningDelta, ReplyEnd, StreamEvent, TextDelta
+from harness.models.messages import Origin, ReasoningDelta, ReplyEnd, StreamEvent, TextDelta
 
 
 class OpenAIChatStream:
@@ -23,8 +23,8 @@ class OpenAIChatStream:
     order; anything less is `Broken`, never a short answer.
     """
 
-    def __init__(self, endpoint_name: str, headers: Mapping[str, str]) -> None:
-        self._endpoint_name = endpoint_name
+    def __init__(self, origin: Origin, headers: Mapping[str, str]) -> None:
+        self._origin = origin
         self._headers = headers
         self._events = EventSplitter()
         self._completion = _Completion()
@@ -55,23 +55,23 @@ class OpenAIChatStream:
             # What the data was is not said: errors are kept where people's text is not.
             raise self._broken(f"an event of the stream cannot be read ({error}; {len(data)} characters)") from error
         if chunk.get("error") or event.event == "error":
-            raise error_in_answer(self._endpoint_name, chunk, self._headers)
+            raise error_in_answer(self._origin.endpoint, chunk, self._headers)
         self._completion.add(chunk)
         return _deltas(chunk)
 
     def _reply_end(self) -> ReplyEnd:
         self._done = True
-        return ReplyEnd(reply=reply_of(self._completion.whole(), self._headers, self._endpoint_name))
+        return ReplyEnd(reply=reply_of(self._completion.whole(), self._headers, self._origin))
 
     def _broken(self, message: str) -> Broken:
-        return Broken(self._endpoint_name, message, request_id=request_id_of(self._headers))
+        return Broken(self._origin.endpoint, message, request_id=request_id_of(self._headers))
 
 
 class WholeReplyStream:
     """Decoder for a server that was asked to stream and answered with one JSON object all the same."""
 
-    def __init__(self, endpoint_name: str, headers: Mapping[str, str]) -> None:
-        self._endpoint_name = endpoint_name
+    def __init__(self, origin: Origin, headers: Mapping[str, str]) -> None:
+        self._origin = origin
         self._headers = headers
         self._pieces: list[bytes] = []
 
@@ -82,8 +82,8 @@ class WholeReplyStream:
 
     def end(self) -> list[StreamEvent]:
         """The reply's words, thoughts and end."""
-        completion = completion_of(b"".join(self._pieces), self._headers, self._endpoint_name)
-        reply = reply_of(completion, self._headers, self._endpoint_name)
+        completion = completion_of(b"".join(self._pieces), self._headers, self._origin.endpoint)
+        reply = reply_of(completion, self._headers, self._origin)
         words: list[StreamEvent] = [TextDelta(text=reply.text)] if reply.text else []
         return [*words, ReplyEnd(reply=reply)]
 

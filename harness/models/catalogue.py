@@ -28,18 +28,46 @@ class DialectName(StrEnum):
     """The wire dialects there are."""
 
     OPENAI_CHAT = "openai_chat"
+    OPENAI_RESPONSES = "openai_responses"
+    ANTHROPIC_MESSAGES = "anthropic_messages"
+    GEMINI = "gemini"
+    BEDROCK_CONVERSE = "bedrock_converse"
+    # Not a wire: a chat model of LangChain's in this process, named by the endpoint's `chat_model`.
+    LANGCHAIN = "langchain"
+
+
+class AuthName(StrEnum):
+    """How an endpoint is told who asks."""
+
+    KEY = "key"
+    AWS = "aws"
+    GOOGLE = "google"
+
+
+class RequestLimits(_Fact):
+    """What an endpoint lets through; calls queue to stay below it, in all processes together.
+
+    None is not known: what the endpoint's rate-limit headers say is used then.
+    """
+
+    requests_per_minute: int | None = Field(default=None, gt=0)
+    tokens_per_minute: int | None = Field(default=None, gt=0)
 
 
 class Endpoint(_Fact):
     """Where a model is served, and in which dialect.
 
-    Exactly one of `base_url`, `gguf` and `scripted_replies` says where: an HTTP address, a GGUF file that the harness
-    serves on loopback itself (a path, or `package:NAME` for the one inside an installed distribution), or a file of
-    scripted replies for examples and tests.
+    Exactly one of `base_url`, `gguf`, `scripted_replies` and `chat_model` says where: an HTTP address, a GGUF file that
+    the harness serves on loopback itself (a path, or `package:NAME` for the one inside an installed distribution), a
+    file of scripted replies for examples and tests, or the registered name of a chat model of LangChain's.
 
     Args:
         gguf_env: the environment variable that may name another GGUF file; while it is not set, `gguf` is served.
         api_key_env: the environment variable that holds the key; the key itself is never in a file of ours.
+        api_key_file: a file that holds the key and nothing else, read at each call, so that it can be renewed; the
+            variable goes before it.
+        auth: `aws` signs with AWS credentials, `google` brings Google's access tokens; both are found where their own
+            tools find them.
         price_provider: how genai-prices calls this provider; None where every model names its own price.
     """
 
@@ -48,16 +76,22 @@ class Endpoint(_Fact):
     gguf: str | None = None
     gguf_env: str | None = Field(default=None, min_length=1)
     scripted_replies: str | None = None
+    chat_model: str | None = Field(default=None, min_length=1)
     api_key_env: str | None = None
+    api_key_file: str | None = None
+    auth: AuthName = AuthName.KEY
     price_provider: str | None = None
     timeout_seconds: float = Field(default=120.0, gt=0)
+    limits: RequestLimits = Field(default_factory=RequestLimits)
     quirks: Mapping[str, str | bool] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _one_place(self) -> Self:
-        places = [self.base_url, self.gguf, self.scripted_replies]
+        places = [self.base_url, self.gguf, self.scripted_replies, self.chat_model]
         if sum(place is not None for place in places) != 1:
-            raise ValueError("an endpoint has exactly one of base_url, gguf and scripted_replies")
+            raise ValueError("an endpoint has exactly one of base_url, gguf, scripted_replies and chat_model")
+        if (self.dialect is DialectName.LANGCHAIN) != (self.chat_model is not None):
+            raise ValueError("`chat_model` and `dialect: langchain` go together")
         if self.gguf_env is not None and self.gguf is None:
             raise ValueError("gguf_env names a variable that goes before `gguf`: say too what is served without it")
         return self
@@ -79,6 +113,22 @@ class Capability(StrEnum):
     JSON_SCHEMA = "json_schema"
     TOOLS = "tools"
     STREAMING = "streaming"
+    IMAGES = "images"
+    DOCUMENTS = "documents"
+    THINKING = "thinking"
+    EMBEDDINGS = "embeddings"
+
+
+class Placement(_Fact):
+    """Another endpoint that serves the same model.
+
+    Args:
+        price: as of a model; None asks genai-prices by that endpoint's provider and this wire name.
+    """
+
+    endpoint: str
+    wire_name: str
+    price: PriceOverride | None = None
 
 
 class Model(_Fact):
@@ -90,6 +140,8 @@ class Model(_Fact):
         context_tokens: input and output together; what a call may cost is bounded by it, so it may be too large but
             never too small.
         price: an override; None asks genai-prices by the endpoint's `price_provider` and `wire_name`.
+        also_at: further endpoints that serve it, in the order in which they are tried.
+        fallback: models that answer, in this order, when this one failed and its binding names nobody else.
     """
 
     endpoint: str
@@ -98,6 +150,20 @@ class Model(_Fact):
     max_output_tokens: int | None = Field(default=None, gt=0, le=_MOST_TOKENS)
     capabilities: frozenset[Capability] = frozenset()
     price: PriceOverride | None = None
+    also_at: tuple[Placement, ...] = ()
+    fallback: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _one_place_once(self) -> Self:
+        endpoints = [self.endpoint, *(place.endpoint for place in self.also_at)]
+        if len(set(endpoints)) != len(endpoints):
+            raise ValueError("an endpoint stands twice; each is tried once")
+        return self
+
+    def placed(self) -> "tuple[Model, ...]":
+        """The model once for each endpoint that serves it, as it is called there."""
+        others = (self.model_copy(update=dict(place)) for place in self.also_at)
+        return (self, *others)
 
 
 class Catalogue(_Fact):

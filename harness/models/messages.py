@@ -1,66 +1,67 @@
 """The neutral conversation: what a role is asked and what it answers, whatever the vendor.
 
-Dialects turn these into a vendor's wire and back. Nothing here knows a vendor.
+Dialects turn these into a vendor's wire and back. Nothing here knows a vendor. The parts of a message are in
+`message_parts`, what can be asked beside the conversation in `request_options`.
 """
 
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from harness.json_values import Json, JsonObject
+from harness.models.message_parts import (
+    CitationPart,
+    DocumentPart,
+    ImagePart,
+    Origin,
+    OtherPart,
+    Part,
+    ReasoningPart,
+    RefusalPart,
+    ServerToolPart,
+    TextPart,
+    ToolCallPart,
+    ToolResultPart,
+    Value,
+)
+from harness.models.request_options import CachePoint, OutputSchema, Thinking, Tool, ToolChoice
 from harness.models.usage import Usage
 
-
-class _Value(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class TextPart(_Value):
-    """Words."""
-
-    type: Literal["text"] = "text"
-    text: str
-
-
-class ReasoningPart(_Value):
-    """What a model thought before it answered; `opaque` belongs to its origin and crosses no border."""
-
-    type: Literal["reasoning"] = "reasoning"
-    text: str
-    opaque: JsonObject | None = None
-    origin: str | None = None
-
-
-class ToolCallPart(_Value):
-    """A model asks for a tool; `arguments` is the original JSON text, parsed on demand."""
-
-    type: Literal["tool_call"] = "tool_call"
-    call_id: str
-    name: str
-    arguments: str
-
-
-class ToolResultPart(_Value):
-    """What a tool answered."""
-
-    type: Literal["tool_result"] = "tool_result"
-    call_id: str
-    text: str
-    failed: bool = False
+__all__ = [
+    "CachePoint",
+    "CitationPart",
+    "DocumentPart",
+    "ImagePart",
+    "Message",
+    "ModelReply",
+    "ModelRequest",
+    "Origin",
+    "OtherPart",
+    "OutputSchema",
+    "Part",
+    "ReasoningDelta",
+    "ReasoningPart",
+    "RefusalPart",
+    "ReplyEnd",
+    "ServerToolPart",
+    "StopReason",
+    "StreamEvent",
+    "TextDelta",
+    "TextPart",
+    "Thinking",
+    "Tool",
+    "ToolCallDelta",
+    "ToolCallPart",
+    "ToolChoice",
+    "ToolResultPart",
+    "assistant",
+    "system",
+    "user",
+]
 
 
-class RefusalPart(_Value):
-    """The model declined, in words."""
-
-    type: Literal["refusal"] = "refusal"
-    text: str
-
-
-Part = Annotated[TextPart | ReasoningPart | ToolCallPart | ToolResultPart | RefusalPart, Field(discriminator="type")]
-
-
-class Message(_Value):
+class Message(Value):
     """One turn."""
 
     role: Literal["system", "user", "assistant", "tool"]
@@ -87,25 +88,15 @@ def assistant(text: str) -> Message:
     return Message(role="assistant", parts=(TextPart(text=text),))
 
 
-class Tool(_Value):
-    """A tool a model may ask for; `parameters` is a JSON Schema of an object."""
-
-    name: str
-    description: str
-    parameters: JsonObject
-
-
-class OutputSchema(_Value):
-    """The shape an answer must have, as JSON Schema."""
-
-    name: str
-    json_schema: JsonObject
-
-
-class ModelRequest(_Value):
+class ModelRequest(Value):
     """What is asked of a role.
 
-    `max_output_tokens` is always set: without it no upper bound can be held.
+    Args:
+        max_output_tokens: always set, thoughts included: without it no upper bound can be held.
+        thinking: None leaves the vendor's default.
+        service_tier: the vendor's word for how the call is served; None leaves its default.
+        cache_points: None puts them after system, tools and the last turn where the vendor has cache points; empty
+            asks for none.
     """
 
     messages: tuple[Message, ...]
@@ -115,30 +106,44 @@ class ModelRequest(_Value):
     temperature: float | None = None
     seed: int | None = None
     stop: tuple[str, ...] = ()
+    tool_choice: ToolChoice | None = None
+    thinking: Thinking | None = None
+    service_tier: str | None = None
+    cache_points: tuple[CachePoint, ...] | None = None
 
 
 class StopReason(StrEnum):
-    """Why a model stopped, vendor-free; the raw word stays beside it."""
+    """Why a model stopped, vendor-free; the raw word stays beside it.
+
+    `pause`: the vendor wants to be asked again to go on. `context`: its context was full. `broken`: what it made
+    cannot be used. `unknown`: it gave no reason, or one that this version does not know.
+    """
 
     STOP = "stop"
+    STOP_SEQUENCE = "stop_sequence"
     LENGTH = "length"
     TOOL = "tool"
     REFUSAL = "refusal"
     FILTER = "filter"
     CONTEXT = "context"
+    PAUSE = "pause"
     BROKEN = "broken"
     UNKNOWN = "unknown"
 
 
-class ModelReply(_Value):
+class ModelReply(Value):
     """What a model answered.
 
-    `model` is the name the provider reported; `raw` the reply's JSON as it came, nothing lost.
+    Args:
+        model: the name the provider reported.
+        stop_sequence: which of the request's `stop` ended it, where the vendor says so.
+        raw: the reply's JSON as it came, nothing lost; of a stream, put together from its events.
     """
 
     message: Message
     stop: StopReason
     stop_raw: str | None
+    stop_sequence: str | None = None
     usage: Usage
     model: str
     request_id: str | None = None
@@ -150,25 +155,41 @@ class ModelReply(_Value):
         return self.message.text
 
 
-class TextDelta(_Value):
+class TextDelta(Value):
     """Words as they arrive."""
 
     type: Literal["text_delta"] = "text_delta"
     text: str
 
 
-class ReasoningDelta(_Value):
+class ReasoningDelta(Value):
     """Thoughts as they arrive."""
 
     type: Literal["reasoning_delta"] = "reasoning_delta"
     text: str
 
 
-class ReplyEnd(_Value):
+class ToolCallDelta(Value):
+    """A piece of a tool call as it arrives.
+
+    Args:
+        place: which call of the reply it belongs to, from 0.
+        call_id, name: with the first piece of a call, empty afterwards.
+        arguments: more of the arguments' text.
+    """
+
+    type: Literal["tool_call_delta"] = "tool_call_delta"
+    place: int
+    call_id: str = ""
+    name: str = ""
+    arguments: str = ""
+
+
+class ReplyEnd(Value):
     """The stream came to its end; the whole reply, the same as without a stream."""
 
     type: Literal["reply_end"] = "reply_end"
     reply: ModelReply
 
 
-StreamEvent = TextDelta | ReasoningDelta | ReplyEnd
+StreamEvent = TextDelta | ReasoningDelta | ToolCallDelta | ReplyEnd

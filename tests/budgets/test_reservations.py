@@ -16,6 +16,7 @@ from harness.budgets.reservations import Balance, input_tokens_bound, refusal
 from harness.dialects.openai_chat import OpenAIChat
 from harness.models.catalogue import Endpoint, Model
 from harness.models.messages import Message, ModelRequest, TextPart
+from tests.dialects.wire_targets import target_of
 from tests.storage.money_samples import NOW, a_limit
 
 ENDPOINT = Endpoint(base_url="http://localhost:1")
@@ -62,7 +63,7 @@ def test_a_call_is_refused_if_and_only_if_a_limit_would_be_passed(used, nano, to
 @settings(max_examples=300)
 def test_the_bytes_of_a_request_bound_its_tokens(messages):
     request = ModelRequest(messages=tuple(messages), max_output_tokens=5)
-    wire = OpenAIChat().encode(request, MODEL, ENDPOINT, base_url="http://x", api_key=None, stream=False)
+    wire = OpenAIChat().encode(request, target_of(MODEL, ENDPOINT), stream=False)
     # As llama.cpp and others render a conversation before they tokenize it.
     rendered = "".join(f"<|im_start|>{turn.role}\n{turn.text}<|im_end|>\n" for turn in messages)
     tokens = len(tokenizer().encode(rendered + "<|im_start|>assistant\n").ids)

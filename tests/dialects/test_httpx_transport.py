@@ -25,6 +25,7 @@ from harness.exceptions import (
 )
 from harness.models.catalogue import Endpoint, Model
 from harness.models.messages import ModelRequest, ReplyEnd, TextDelta, user
+from tests.dialects.wire_targets import origin_of, target_of
 
 CHAT = OpenAIChat()
 
@@ -33,19 +34,19 @@ def asked(model, base_url, *, stream=False, seconds=10.0):
     endpoint = Endpoint(base_url=base_url, timeout_seconds=seconds)
     known = Model(endpoint="there", wire_name=model, context_tokens=1000)
     request = ModelRequest(messages=(user("Grüße ✓ aus Köln"),), max_output_tokens=9)
-    return CHAT.encode(request, known, endpoint, base_url=base_url, api_key=None, stream=stream)
+    return CHAT.encode(request, target_of(known, endpoint, base_url=base_url), stream=stream)
 
 
 async def call(transport, request):
     response = await transport.send(request)
     if response.status != 200:
         raise CHAT.error(response, "there")
-    return CHAT.decode(response, "there")
+    return CHAT.decode(response, origin_of())
 
 
 async def streamed(transport, request):
     async with transport.stream(request) as answer:
-        decoder = CHAT.stream_decoder("there", answer.headers)
+        decoder = CHAT.stream_decoder(origin_of(), answer.headers)
         events = []
         async for chunk in answer.chunks():
             events += decoder.feed(chunk)

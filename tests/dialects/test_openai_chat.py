@@ -25,6 +25,7 @@ from harness.models.messages import (
     system,
     user,
 )
+from tests.dialects.wire_targets import origin_of, target_of
 
 CHAT = OpenAIChat()
 MODEL = Model(endpoint="there", wire_name="a/b:c;d", context_tokens=100)
@@ -33,7 +34,7 @@ SCHEMA = {"type": "object", "properties": {"a": {"type": "string"}}}
 
 def encoded(request, *, stream=False, api_key=None, **quirks):
     endpoint = Endpoint(base_url="http://x/v1", quirks=quirks, timeout_seconds=7)
-    return CHAT.encode(request, MODEL, endpoint, base_url="http://y:1/v1/", api_key=api_key, stream=stream)
+    return CHAT.encode(request, target_of(MODEL, endpoint, base_url="http://y:1/v1/", api_key=api_key), stream=stream)
 
 
 def asking(*messages, **more):
@@ -46,7 +47,7 @@ def body_of(request, **more):
 
 def decoded(message, finish="stop", headers=None, **more):
     completion = {"model": "m", "choices": [{"message": message, "finish_reason": finish}], **more}
-    return CHAT.decode(WireResponse(200, headers or {}, json.dumps(completion).encode()), "there")
+    return CHAT.decode(WireResponse(200, headers or {}, json.dumps(completion).encode()), origin_of())
 
 
 def test_a_request_is_compact_json_with_everything_that_was_asked():
@@ -200,14 +201,14 @@ def test_a_call_without_an_id_gets_the_same_one_each_time_it_is_read():
 )
 def test_an_answer_that_cannot_be_read_is_broken(body):
     with pytest.raises(Broken):
-        CHAT.decode(WireResponse(200, {}, body), "there")
+        CHAT.decode(WireResponse(200, {}, body), origin_of())
 
 
 def test_numbers_json_does_not_know_and_halves_of_characters_do_no_harm():
     body = (
         b'{"model":"m","x":[NaN,-Infinity,1e999],"choices":[{"message":{"content":"a\\ud83d"},"finish_reason":"stop"}]}'
     )
-    reply = CHAT.decode(WireResponse(200, {}, body), "there")
+    reply = CHAT.decode(WireResponse(200, {}, body), origin_of())
     assert reply.text == "a\ufffd"
     assert reply.raw["x"] == [None, None, None]
 
@@ -215,11 +216,11 @@ def test_numbers_json_does_not_know_and_halves_of_characters_do_no_harm():
 def test_an_error_instead_of_choices_is_that_error():
     body = b'{"error": {"message": "no more", "code": "insufficient_quota"}}'
     with pytest.raises(QuotaSpent):
-        CHAT.decode(WireResponse(200, {}, body), "there")
+        CHAT.decode(WireResponse(200, {}, body), origin_of())
 
 
 def events_of(*chunks, headers=None):
-    decoder = CHAT.stream_decoder("there", headers or {"content-type": "text/event-stream"})
+    decoder = CHAT.stream_decoder(origin_of(), headers or {"content-type": "text/event-stream"})
     return [event for chunk in chunks for event in decoder.feed(chunk)] + decoder.end()
 
 
@@ -303,7 +304,7 @@ shaped = st.recursive(
 )
 def test_whatever_a_server_sends_is_a_reply_or_one_of_our_errors(completion):
     body = json.dumps(completion).encode()
-    assert CHAT.decode(WireResponse(200, {}, body), "there").message.role == "assistant"
+    assert CHAT.decode(WireResponse(200, {}, body), origin_of()).message.role == "assistant"
 
 
 @settings(deadline=None)  # the machine may be busy

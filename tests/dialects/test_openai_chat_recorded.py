@@ -7,13 +7,14 @@ import pytest
 from harness.dialects.openai_chat import OpenAIChat
 from harness.exceptions import Broken, ProviderError, RequestRefused
 from harness.models.messages import ReasoningDelta, ReasoningPart, ReplyEnd, StopReason, TextDelta
+from tests.dialects.wire_targets import origin_of
 
 CHAT = OpenAIChat()
 
 
 def streamed(record, body, size):
     headers = {**record["response_headers"], "content-type": "text/event-stream"}
-    decoder = CHAT.stream_decoder("there", headers)
+    decoder = CHAT.stream_decoder(origin_of(), headers)
     events = []
     for start in range(0, len(body), size):
         events += decoder.feed(body[start : start + size])
@@ -86,7 +87,7 @@ def answers(recorded_chats):
 
 def reply_to(record, response_of):
     if record["wire"] == "json":
-        return CHAT.decode(response_of(record), "there")
+        return CHAT.decode(response_of(record), origin_of())
     body = response_of(record).body
     events = streamed(record, body, len(body))
     assert isinstance(events[-1], ReplyEnd)

@@ -17,6 +17,7 @@ from harness.exceptions import (
     Refused,
     RequestRefused,
 )
+from tests.dialects.wire_targets import origin_of
 
 RECORDED_FAULTS = {
     "anthropic-429": RateLimited,
@@ -73,7 +74,7 @@ def test_chat_faults_inside_streams_never_become_a_short_answer(recorded_faults,
     names = [name for name in recorded_faults if name.endswith("openai_chat") or name == "openai-chat-stream-error"]
     assert len(names) >= 8
     for name in names:
-        decoder = OpenAIChat().stream_decoder("there", {"content-type": "text/event-stream"})
+        decoder = OpenAIChat().stream_decoder(origin_of(), {"content-type": "text/event-stream"})
         with pytest.raises(ProviderError) as caught:
             _ = [*decoder.feed(response_of(recorded_faults[name]).body), *decoder.end()]
         assert type(caught.value) is (Overloaded if name == "openai-chat-stream-error" else Broken), name

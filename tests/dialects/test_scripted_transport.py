@@ -8,6 +8,7 @@ from harness.dialects.scripted_transport import SCRIPTED_BASE_URL, ScriptedTrans
 from harness.exceptions import QuotaSpent, RateLimited, RequestRefused, SpecificationInvalid
 from harness.models.catalogue import Endpoint, Model
 from harness.models.messages import Message, ModelRequest, ReplyEnd, StopReason, ToolResultPart, assistant, system, user
+from tests.dialects.wire_targets import origin_of, target_of
 
 CHAT = OpenAIChat()
 ENDPOINT = Endpoint(scripted_replies="replies.yaml")
@@ -26,20 +27,20 @@ def scripted(tmp_path):
 def request_for(*messages, model="small", stream=False):
     known = Model(endpoint="scripted", wire_name=model, context_tokens=1000)
     request = ModelRequest(messages=messages, max_output_tokens=9)
-    return CHAT.encode(request, known, ENDPOINT, base_url=SCRIPTED_BASE_URL, api_key=None, stream=stream)
+    return CHAT.encode(request, target_of(known, ENDPOINT, base_url=SCRIPTED_BASE_URL), stream=stream)
 
 
 def ask(transport, *messages, **more):
     response = asyncio.run(transport.send(request_for(*messages, **more)))
     if response.status != 200:
         raise CHAT.error(response, "scripted")
-    return CHAT.decode(response, "scripted")
+    return CHAT.decode(response, origin_of(endpoint="scripted"))
 
 
 def streamed(transport, *messages):
     async def whole():
         async with transport.stream(request_for(*messages, stream=True)) as answer:
-            decoder = CHAT.stream_decoder("scripted", answer.headers)
+            decoder = CHAT.stream_decoder(origin_of(endpoint="scripted"), answer.headers)
             events = [event async for chunk in answer.chunks() for event in decoder.feed(chunk)]
             return events + decoder.end()
 

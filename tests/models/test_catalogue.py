@@ -94,7 +94,7 @@ def test_a_model_of_an_endpoint_that_is_not_there_is_refused_with_the_nearest():
 
 @pytest.mark.parametrize("places", [(), *((a, b) for a in PLACES for b in PLACES if a < b), tuple(PLACES)])
 def test_an_endpoint_has_exactly_one_place(places):
-    with pytest.raises(ValidationError, match="exactly one of base_url, gguf and scripted_replies"):
+    with pytest.raises(ValidationError, match="exactly one of base_url, gguf, scripted_replies and chat_model"):
         Endpoint.model_validate({place: PLACES[place] for place in places})
 
 

@@ -6,14 +6,20 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
 from harness.models.messages import (
+    CitationPart,
+    DocumentPart,
+    ImagePart,
     Message,
     ModelReply,
     ModelRequest,
+    Origin,
+    OtherPart,
     OutputSchema,
     Part,
     ReasoningPart,
     RefusalPart,
     ReplyEnd,
+    ServerToolPart,
     StopReason,
     StreamEvent,
     TextDelta,
@@ -34,12 +40,27 @@ json_values = st.recursive(
     max_leaves=4,
 )
 json_objects = st.dictionaries(words, json_values, max_size=3)
+origins = st.builds(Origin, dialect=words, endpoint=words, model=words, account=st.none() | words)
+of_vendor = {"opaque": st.none() | json_objects, "origin": st.none() | origins}
+images = st.builds(ImagePart, media_type=st.none() | words, data=st.none() | words, url=st.none() | words)
+documents = st.builds(DocumentPart, data=st.none() | words, text=st.none() | words, title=st.none() | words)
 parts = st.one_of(
-    st.builds(TextPart, text=words),
-    st.builds(ReasoningPart, text=words, opaque=st.none() | json_objects, origin=st.none() | words),
-    st.builds(ToolCallPart, call_id=words, name=words, arguments=words),
-    st.builds(ToolResultPart, call_id=words, text=words, failed=st.booleans()),
-    st.builds(RefusalPart, text=words),
+    st.builds(TextPart, text=words, **of_vendor),
+    st.builds(ReasoningPart, text=words, **of_vendor),
+    st.builds(ToolCallPart, call_id=words, name=words, arguments=words, **of_vendor),
+    st.builds(
+        ToolResultPart,
+        call_id=words,
+        text=words,
+        failed=st.booleans(),
+        attachments=st.none() | st.lists(images | documents, max_size=2).map(tuple),
+    ),
+    images,
+    documents,
+    st.builds(CitationPart, source=words, quote=st.none() | words, **of_vendor),
+    st.builds(RefusalPart, text=words, **of_vendor),
+    st.builds(ServerToolPart, name=words, text=words, **of_vendor),
+    st.builds(OtherPart, kind=words, **of_vendor),
 )
 messages = st.builds(
     Message,

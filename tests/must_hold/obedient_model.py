@@ -12,7 +12,8 @@ from contextlib import asynccontextmanager
 from harness.dialects.openai_chat import OpenAIChat
 from harness.dialects.scripted_transport import ScriptedStream
 from harness.dialects.wire import WireResponse
-from harness.model_call import Connection
+from harness.metering.connection import Connection
+from tests.dialects.wire_targets import target_of
 from tests.must_hold.injection_attacks import HOSTILE_CHARACTERS, Aim
 
 MARK = re.compile(r"zq\d{3}")
@@ -40,7 +41,7 @@ class ObedientModel:
 
     async def open(self, _target):
         """The port `Connections`: whatever is bound, it is this model."""
-        return Connection(dialect=OpenAIChat(), transport=self, base_url="http://obedient.invalid/v1", api_key=None)
+        return Connection(dialect=OpenAIChat(), transport=self, target=target_of(base_url="http://obedient.invalid/v1"))
 
     async def send(self, request):
         body = json.loads(request.body)

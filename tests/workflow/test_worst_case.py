@@ -20,6 +20,7 @@ from harness.workflow.nodes.model_node import ModelNodeRunner
 from harness.workflow.spec import Edge, WorkflowSpec
 from harness.workflow.worst_case import Amount, worst_case
 from harness.workflow.worst_case.visits import most_visits
+from tests.dialects.wire_targets import target_of
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
 PRICE = {"input_usd_per_million": "1", "output_usd_per_million": "3", "source": "made up", "checked": "2026-11-24"}
@@ -53,9 +54,7 @@ def asking(**more):
 
 
 def body_bytes(request, target):
-    wire = OpenAIChat().encode(
-        request, target.model, target.endpoint, base_url="http://there.invalid", api_key=None, stream=True
-    )
+    wire = OpenAIChat().encode(request, target_of(target.model, target.endpoint), stream=True)
     return len(wire.body)
 
 

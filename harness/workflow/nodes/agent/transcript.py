@@ -13,9 +13,13 @@ from harness.json_values import JsonObject, canonical_json
 from harness.models.messages import (
     Message,
     ModelRequest,
+    OtherPart,
     OutputSchema,
     Part,
     ReasoningPart,
+    RefusalPart,
+    ServerToolPart,
+    TextPart,
     ToolCallPart,
     ToolResultPart,
     assistant,
@@ -242,5 +246,7 @@ def _characters(request: ModelRequest) -> int:
 def _part_characters(part: Part) -> int:
     if isinstance(part, ToolCallPart):
         return len(part.name) + len(part.arguments)
-    # Thoughts go back to a few providers only.
-    return 0 if isinstance(part, ReasoningPart) else len(part.text)
+    if isinstance(part, ReasoningPart | ServerToolPart | OtherPart) and part.opaque is not None:
+        return len(canonical_json(part.opaque))
+    # Thoughts that are nobody's own go back to a few providers only.
+    return len(part.text) if isinstance(part, TextPart | ToolResultPart | RefusalPart) else 0

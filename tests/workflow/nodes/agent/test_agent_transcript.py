@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from harness.exceptions import ToolFailed
 from harness.json_values import canonical_json
-from harness.models.messages import Message, ReasoningPart, TextPart, ToolCallPart, ToolResultPart
+from harness.models.messages import Message, Origin, ReasoningPart, TextPart, ToolCallPart, ToolResultPart
 from harness.tools.tool import Approval, ToolSpec
 from harness.workflow.answers import Accepted, read_answer, schema_problem
 from harness.workflow.node_kinds import AgentNode, ToolStyle
@@ -221,7 +221,9 @@ def test_a_models_own_turn_goes_back_as_it_came_but_for_what_no_provider_takes()
     said = Message(
         role="assistant",
         parts=(
-            ReasoningPart(text="hm", opaque={"signature": "s"}, origin="here"),
+            ReasoningPart(
+                text="hm", opaque={"signature": "s"}, origin=Origin(dialect="openai_chat", endpoint="here", model="m")
+            ),
             TextPart(text="I look."),
             ToolCallPart(call_id="1", name="functions.look up", arguments="{n: 1"),
             ToolCallPart(call_id="2", name="look_up", arguments='{"n":  2}'),
