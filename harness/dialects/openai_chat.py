@@ -12,8 +12,9 @@ from harness.dialects.api_key_header import key_header
 from harness.dialects.dialect import StreamDecoder, WireTarget
 from harness.dialects.openai_chat_reply import reply_of
 from harness.dialects.openai_chat_request import OpenAIChatQuirks, request_body, rules_of
-from harness.dialects.openai_chat_stream import OpenAIChatStream, WholeReplyStream, completion_of
+from harness.dialects.openai_chat_stream import OpenAIChatStream, completion_of
 from harness.dialects.provider_errors import error_of_response
+from harness.dialects.whole_reply_stream import WholeReplyStream
 from harness.dialects.wire import WireRequest, WireResponse
 from harness.dialects.wire_rules import WireRules
 from harness.exceptions import ProviderError
@@ -62,7 +63,7 @@ class OpenAIChat:
     def stream_decoder(self, origin: Origin, headers: Mapping[str, str]) -> StreamDecoder:
         """A decoder for one streamed answer; see `Dialect`."""
         if headers.get("content-type", "").startswith("application/json"):
-            return WholeReplyStream(origin, headers)
+            return WholeReplyStream(lambda response: self.decode(response, origin), headers)
         return OpenAIChatStream(origin, headers)
 
     def error(self, response: WireResponse, endpoint_name: str) -> ProviderError:

@@ -1,11 +1,12 @@
 """A chat completion as a neutral reply. Streams are put together first and then read here too, so both read alike."""
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 
+from harness.dialects.call_ids import made_call_id
 from harness.dialects.openai_chat_usage import usage_of
 from harness.dialects.request_ids import request_id_of
+from harness.dialects.stop_reasons import neutral_stop
 from harness.dialects.wire_json import first_text, object_at, objects_at, text_at
 from harness.exceptions import Broken
 from harness.json_values import Json, JsonObject
@@ -16,39 +17,11 @@ from harness.models.messages import (
     Part,
     ReasoningPart,
     RefusalPart,
-    StopReason,
     TextPart,
     ToolCallPart,
 )
 
 REASONING_FIELDS = ("reasoning_content", "reasoning")
-
-_STOP_REASONS = {
-    "": StopReason.STOP,
-    "stop": StopReason.STOP,
-    "stop_sequence": StopReason.STOP_SEQUENCE,
-    "end_turn": StopReason.STOP,
-    "eos": StopReason.STOP,
-    "complete": StopReason.STOP,
-    "completed": StopReason.STOP,
-    "tool_calls": StopReason.TOOL,
-    "tool_call": StopReason.TOOL,
-    "tool_use": StopReason.TOOL,
-    "function_call": StopReason.TOOL,
-    "length": StopReason.LENGTH,
-    "max_tokens": StopReason.LENGTH,
-    "model_length": StopReason.LENGTH,
-    "model_context_window_exceeded": StopReason.CONTEXT,
-    "refusal": StopReason.REFUSAL,
-    "content_filter": StopReason.FILTER,
-    "content_filtered": StopReason.FILTER,
-    "safety": StopReason.FILTER,
-    "recitation": StopReason.FILTER,
-    "error": StopReason.BROKEN,
-    "abort": StopReason.BROKEN,
-    "insufficient_system_resource": StopReason.BROKEN,
-    "malformed_function_call": StopReason.BROKEN,
-}
 
 
 def reply_of(completion: JsonObject, headers: Mapping[str, str], origin: Origin) -> ModelReply:
@@ -67,7 +40,7 @@ def reply_of(completion: JsonObject, headers: Mapping[str, str], origin: Origin)
     stop_raw = raw_stop if isinstance(raw_stop, str) else None
     return ModelReply(
         message=Message(role="assistant", parts=parts),
-        stop=_stop_reason(stop_raw, parts),
+        stop=neutral_stop(stop_raw, parts),
         stop_raw=stop_raw,
         usage=usage_of(completion),
         model=text_at(completion, "model"),
@@ -121,19 +94,6 @@ def _tool_call(call: JsonObject, place: str) -> ToolCallPart:
     function = custom if is_custom else object_at(call, "function")
     name, given = text_at(function, "name"), function.get("input" if is_custom else "arguments")
     arguments = given if isinstance(given, str) else "" if given is None else json.dumps(given, ensure_ascii=False)
-    return ToolCallPart(call_id=text_at(call, "id") or _made_id(place, name, arguments), name=name, arguments=arguments)
-
-
-def _made_id(place: str, name: str, arguments: str) -> str:
-    """An id for a call that came without one: the same for the same call, and within every provider's rule."""
-    return hashlib.sha256(f"{place}/{name}/{arguments}".encode()).hexdigest()[:9]
-
-
-def _stop_reason(raw: str | None, parts: tuple[Part, ...]) -> StopReason:
-    neutral = StopReason.UNKNOWN if raw is None else _STOP_REASONS.get(raw.lower(), StopReason.UNKNOWN)
-    if neutral is not StopReason.STOP:
-        return neutral
-    # The wire says "stop" when a model declined, and some servers say it when they call a tool.
-    if any(isinstance(part, RefusalPart) for part in parts):
-        return StopReason.REFUSAL
-    return StopReason.TOOL if any(isinstance(part, ToolCallPart) for part in parts) else neutral
+    return ToolCallPart(
+        call_id=text_at(call, "id") or made_call_id(place, name, arguments), name=name, arguments=arguments
+    )

@@ -3,13 +3,13 @@
 A difference between servers is a quirk in the catalogue, never a branch on a vendor's name.
 """
 
-import hashlib
-import json
 import re
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from harness.dialects.call_ids import mapped_call_id
+from harness.dialects.wire_json import body_bytes
 from harness.dialects.wire_rules import WireRules
 from harness.exceptions import ConfigurationInvalid
 from harness.json_values import Json, JsonObject
@@ -100,8 +100,7 @@ def request_body(request: ModelRequest, model: Model, quirks: OpenAIChatQuirks, 
         body["stream"] = True
         if quirks.include_usage:
             body["stream_options"] = {"include_usage": True}
-    # "replace": a lone surrogate in a tool's schema has no UTF-8, and must not stop a run.
-    return json.dumps(body, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode("utf-8", "replace")
+    return body_bytes(body)
 
 
 def wire_turns(message: Message, quirks: OpenAIChatQuirks) -> list[JsonObject]:
@@ -139,9 +138,7 @@ def _wire_call(part: ToolCallPart, quirks: OpenAIChatQuirks) -> JsonObject:
 
 
 def _wire_call_id(call_id: str, quirks: OpenAIChatQuirks) -> str:
-    if quirks.tool_call_ids == "any" or re.fullmatch(r"[A-Za-z0-9]{9}", call_id):
-        return call_id
-    return hashlib.sha256(call_id.encode()).hexdigest()[:9]
+    return mapped_call_id(call_id, rules_of(quirks).call_ids)
 
 
 def _wire_tool(tool: Tool) -> JsonObject:

@@ -67,27 +67,6 @@ class OpenAIChatStream:
         return Broken(self._origin.endpoint, message, request_id=request_id_of(self._headers))
 
 
-class WholeReplyStream:
-    """Decoder for a server that was asked to stream and answered with one JSON object all the same."""
-
-    def __init__(self, origin: Origin, headers: Mapping[str, str]) -> None:
-        self._origin = origin
-        self._headers = headers
-        self._pieces: list[bytes] = []
-
-    def feed(self, chunk: bytes) -> list[StreamEvent]:
-        """Nothing before the end."""
-        self._pieces.append(chunk)
-        return []
-
-    def end(self) -> list[StreamEvent]:
-        """The reply's words, thoughts and end."""
-        completion = completion_of(b"".join(self._pieces), self._headers, self._origin.endpoint)
-        reply = reply_of(completion, self._headers, self._origin)
-        words: list[StreamEvent] = [TextDelta(text=reply.text)] if reply.text else []
-        return [*words, ReplyEnd(reply=reply)]
-
-
 def completion_of(body: bytes, headers: Mapping[str, str], endpoint_name: str) -> JsonObject:
     """The completion that a 2xx body holds.
 

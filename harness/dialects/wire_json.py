@@ -1,4 +1,4 @@
-"""JSON that an endpoint sent, read without trusting it.
+"""JSON that an endpoint sent, read without trusting it, and the bytes of what is sent.
 
 A field of the wrong type is as if it were absent: what a reply must have is for the dialect to say. Numbers that JSON
 does not know (NaN, Infinity, 1e999) become null, and lone surrogates become U+FFFD, because neither can be stored.
@@ -43,6 +43,12 @@ def parse_object(text: str | bytes) -> JsonObject:
     if not isinstance(value, dict):
         raise ValueError("not a JSON object")  # noqa: TRY004 - one class for every text that cannot be used
     return value
+
+
+def body_bytes(body: JsonObject) -> bytes:
+    """The exact bytes of a request's body: compact JSON in UTF-8."""
+    # "replace": a lone surrogate in a tool's schema has no UTF-8, and must not stop a run.
+    return json.dumps(body, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode("utf-8", "replace")
 
 
 def object_at(value: Json, *keys: str) -> JsonObject:
