@@ -1,75 +1,109 @@
-"""Opens endpoints: dialect, transport, address and key. One of the few places that read a key from the environment."""
+"""Opens endpoints: dialect, transport, address, and the key or credentials that say who asks.
+
+Keys are read in `endpoint_keys`; what signs requests for AWS and Google comes from `harness.integrations`, loaded when
+an endpoint that needs it is opened first.
+"""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
-
-from pydantic import SecretStr
 
 from harness.dialects.dialect import WireTarget
 from harness.dialects.httpx_transport import HttpxTransport
 from harness.dialects.known_dialects import DIALECTS, EMBEDDING_DIALECTS
+from harness.dialects.request_signer import RequestSigner
 from harness.dialects.scripted_transport import ScriptedTransport
 from harness.dialects.transport import Transport
-from harness.exceptions import KeyRefused
+from harness.endpoint_keys import EndpointKeys
+from harness.exceptions import NameUnknown
 from harness.local_models.launcher import LocalModelServers
 from harness.metering.connection import Connection
-from harness.models.catalogue import Endpoint
+from harness.models.catalogue import AuthName, Endpoint
 from harness.models.messages import Origin
+from harness.project import find_project
 from harness.routing.decision import Target
 
 # A scripted endpoint has no address; its transport answers whatever it is asked.
 _SCRIPTED_URL = "http://scripted.invalid/v1"
 
+# An endpoint's name and its content.
+_EndpointKey = tuple[str, str]
+
 
 class EndpointConnections:
-    """Implements the metered call's `Connections`; transports are kept, keys are read at each opening.
+    """Implements the metered call's `Connections`; transports and signers are kept, keys are read at each opening.
 
     Args:
-        folder: where relative paths of GGUF files and scripted replies start.
+        folder: where relative paths of GGUF files, key files and scripted replies start; its project registers chat
+            models.
     """
 
     def __init__(self, *, folder: Path, environment: Mapping[str, str], local_models: LocalModelServers) -> None:
         self._folder = folder
         self._environment = environment
         self._local_models = local_models
-        self._transports: dict[tuple[str, str], Transport] = {}
+        self._keys = EndpointKeys(folder, environment)
+        self._transports: dict[_EndpointKey, Transport] = {}
+        self._signers: dict[_EndpointKey, RequestSigner] = {}
 
     async def open(self, target: Target) -> Connection:
         """See the port."""
-        endpoint = target.endpoint
-        key = self._key(target.endpoint_name, endpoint)  # first: no server is started for a call that cannot be made
+        endpoint, name = target.endpoint, target.endpoint_name
+        # First: no server is started for a call that cannot be made.
+        key = self._keys.key(name, endpoint) if endpoint.auth is AuthName.KEY else None
+        signer = await self._signer(name, endpoint)
         origin = Origin(
             dialect=endpoint.dialect,
-            endpoint=target.endpoint_name,
+            endpoint=name,
             model=target.model.wire_name,
-            account=_account(key.get_secret_value()) if key is not None else None,
+            account=signer.account if signer else _account(key.get_secret_value()) if key else None,
         )
         return Connection(
             dialect=DIALECTS[endpoint.dialect],
-            transport=self._transport(target.endpoint_name, endpoint),
+            transport=self._transport(name, endpoint),
             target=WireTarget(target.model, endpoint, await self._base_url(target), key, origin),
             embedding=EMBEDDING_DIALECTS.get(endpoint.dialect),
+            signer=signer,
         )
 
     async def close(self) -> None:
         """Close transports and end local servers; idempotent."""
         transports, self._transports = list(self._transports.values()), {}
+        self._signers.clear()
         async with AsyncExitStack() as closing:  # each is closed, also when another cannot be
             closing.push_async_callback(self._local_models.close)
             for transport in transports:
                 closing.push_async_callback(transport.close)
 
     def _transport(self, name: str, endpoint: Endpoint) -> Transport:
-        # By its content too: an endpoint that was bound anew under its old name is another one.
-        key = (name, endpoint.model_dump_json())
+        key = _endpoint_key(name, endpoint)
         transport = self._transports.get(key)
         if transport is None:
-            scripted = endpoint.scripted_replies
-            transport = ScriptedTransport(name, self._folder / scripted) if scripted else HttpxTransport(name)
-            self._transports[key] = transport
+            transport = self._transports[key] = self._new_transport(name, endpoint)
         return transport
+
+    def _new_transport(self, name: str, endpoint: Endpoint) -> Transport:
+        """By what says where it is."""
+        if endpoint.scripted_replies is not None:
+            return ScriptedTransport(name, self._folder / endpoint.scripted_replies)
+        if endpoint.chat_model is not None:
+            # Here, because LangChain takes most of a second to load.
+            from harness.integrations.langchain.chat_model_transport import ChatModelTransport
+
+            return ChatModelTransport(name, self._chat_model(endpoint.chat_model))
+        return HttpxTransport(name)
+
+    def _chat_model(self, name: str) -> Callable[..., object]:
+        """What makes the registered chat model of a name.
+
+        Raises:
+            NameUnknown: none is registered under it.
+        """
+        project = find_project(self._folder)
+        if project is None:
+            raise NameUnknown("chat model", name)
+        return project.chat_model(name)
 
     async def _base_url(self, target: Target) -> str:
         endpoint = target.endpoint
@@ -85,13 +119,33 @@ class EndpointConnections:
         named = (self._environment.get(variable, "").strip() if variable else "") or named
         return named if named.startswith("package:") else str(self._folder / Path(named).expanduser())
 
-    def _key(self, name: str, endpoint: Endpoint) -> SecretStr | None:
-        if endpoint.api_key_env is None:
-            return None
-        key = self._environment.get(endpoint.api_key_env, "").strip()
-        if not key:
-            raise KeyRefused(name, f"no key: set the environment variable {endpoint.api_key_env}")
-        return SecretStr(key)
+    async def _signer(self, name: str, endpoint: Endpoint) -> RequestSigner | None:
+        key = _endpoint_key(name, endpoint)
+        if key not in self._signers and endpoint.auth is not AuthName.KEY:
+            # Two that open it at once both find credentials; the signer of the later is kept.
+            self._signers[key] = await _new_signer(name, endpoint, self._environment)
+        return self._signers.get(key)
+
+
+def _endpoint_key(name: str, endpoint: Endpoint) -> _EndpointKey:
+    """By its content too: an endpoint that was bound anew under its old name is another one."""
+    return (name, endpoint.model_dump_json())
+
+
+async def _new_signer(name: str, endpoint: Endpoint, environment: Mapping[str, str]) -> RequestSigner:
+    """Credentials that were found.
+
+    Raises:
+        KeyRefused: there are none, or the library that finds them is not installed.
+    """
+    # Here, because their libraries take a second to load and are extras.
+    if endpoint.auth is AuthName.AWS:
+        from harness.integrations.aws_credentials import AwsSigner
+
+        return await AwsSigner(name, environment).ready()
+    from harness.integrations.google_credentials import GoogleSigner
+
+    return await GoogleSigner(name, environment).ready()
 
 
 def _account(key: str) -> str:

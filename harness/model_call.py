@@ -1,33 +1,34 @@
 """The one metered call: route -> hold -> send -> price -> settle -> record.
 
 Whoever asks a model anything (a node, an eval, an embedder, the gateway) asks here; there is no second way to a
-provider. It knows no vendor, no database and no workflow: dialects, stores and connections come in. What one send is
-stands in `harness.metering`.
+provider. It knows no vendor, no database and no workflow: dialects, stores and connections come in. What one send is,
+and how often and in which order targets are tried, stands in `harness.metering`.
 """
 
 from collections.abc import Callable
-from contextlib import suppress
 from copy import copy
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
+from functools import partial
 from typing import Protocol
 
-from harness.budgets.reservations import input_tokens_bound
 from harness.dialects.swap import SwapReport, swapped
 from harness.dialects.wire import WireRequest
-from harness.exceptions import Broken, ProviderError
 from harness.json_values import digest_of
 from harness.ledger.entries import CallContext, Journalled
 from harness.ledger.hold_leases import HoldLeases
 from harness.ledger.money_store import MoneyStore
+from harness.metering.attempts import Attempt, Attempts, Resilience
 from harness.metering.connection import Connection, Connections
+from harness.metering.exchange import OnEvent, OnHeaders, exchanged, exchanged_streamed
+from harness.metering.input_bounds import input_bound
 from harness.metering.metered_send import MeteredSends, SendOrder
-from harness.models.messages import ModelReply, ModelRequest, ReplyEnd, StreamEvent
+from harness.models.messages import ModelReply, ModelRequest, StreamEvent
 from harness.models.prices import PriceBook, usd
 from harness.routing.decision import Decision, Target
 
-OnEvent = Callable[[StreamEvent], None]
+__all__ = ["Answer", "ModelCall", "OnEvent", "Router"]
 
 
 class Router(Protocol):
@@ -52,6 +53,7 @@ class Answer:
         replayed: it was paid for earlier and is read from the journal.
         cost_usd: of the send that brought it; zero for a journalled answer, which was charged before.
         swap: what of the conversation the model could not be shown as it was; None for a journalled answer.
+        waited_seconds: below rate limits and between tries.
     """
 
     reply: ModelReply
@@ -60,10 +62,15 @@ class Answer:
     replayed: bool
     cost_usd: Decimal
     swap: SwapReport | None = None
+    waited_seconds: float = 0.0
 
 
 class ModelCall:
-    """Asks models, within budgets, and remembers every answer that was paid for."""
+    """Asks models, within budgets, and remembers every answer that was paid for.
+
+    Args:
+        resilience: how failures and rate limits are met; by default as its parts are, and no limit is kept.
+    """
 
     def __init__(
         self,
@@ -76,18 +83,26 @@ class ModelCall:
         clock: Callable[[], datetime],
         monotonic: Callable[[], float],
         new_id: Callable[[], str],
+        resilience: Resilience | None = None,
     ) -> None:
         self._router = router
         self._connections = connections
         self._sends = MeteredSends(
             money=money, prices=prices, leases=leases, clock=clock, monotonic=monotonic, new_id=new_id
         )
+        self._attempts = Attempts(self._sends, resilience or Resilience())
         self._within: tuple[str, ...] = ()
 
     def of_step(self, within: tuple[str, ...]) -> "ModelCall":
         """The same for a run that is a step of others: what it asks counts against their limits too."""
         other = copy(self)
         other._within = within  # noqa: SLF001 - of its own class
+        return other
+
+    def of_router(self, router: Router) -> "ModelCall":
+        """The same by other bindings."""
+        other = copy(self)
+        other._router = router  # noqa: SLF001 - of its own class
         return other
 
     async def route(self, context: CallContext) -> Decision:
@@ -109,60 +124,76 @@ class ModelCall:
             on_event: hears the reply as it arrives; without it the reply is not streamed.
 
         Raises:
-            BudgetExceeded, PriceUnknown, RoleUnbound: nothing was sent.
-            ProviderError: of the last target, when all failed.
+            RoleUnbound: nothing was sent.
+            BudgetExceeded, PriceUnknown: nothing was sent, or what was sent before failed and is its cause.
+            ProviderError: of the last target, when all failed; once `on_event` heard anything, of that target.
         """
         context = replace(context, within=self._within)
         digest = _digest_of(request)
         if resumed and (known := await self._sends.journalled(context, digest)):
             return _replayed(known)
         decision = await self._router.route(context)
-        question = _Question(request, context, digest, decision.binding_version, on_event)
-        failure: ProviderError | None = None
-        for target in decision.targets:
-            try:
-                return await self._ask_target(question, target)
-            except ProviderError as error:
-                failure = error
-        assert failure is not None, "a decision has at least one target"
-        raise failure
-
-    async def _ask_target(self, question: "_Question", target: Target) -> Answer:
-        connection = await self._connections.open(target)
-        to = connection.target
-        asked, swap = swapped(_within(question.request, target), to, connection.dialect.rules(to.model, to.endpoint))
-        wire = connection.dialect.encode(asked, to, stream=question.on_event is not None)
-        order = SendOrder(
-            context=question.context,
-            digest=question.digest,
-            target=target,
-            binding_version=question.binding_version,
-            # No provider takes more input than its context, so the bytes need not bound beyond it.
-            input_bound=min(input_tokens_bound(len(wire.body), len(asked.messages)), target.model.context_tokens),
-            output_bound=asked.max_output_tokens,
+        question = _Question(self._connections, request, context, digest, decision.binding_version, on_event)
+        answered = await self._attempts.first_answer(decision.targets, question)
+        if isinstance(answered.sent, Journalled):
+            return _replayed(answered.sent)
+        return Answer(
+            answered.sent.reply,
+            answered.target.model_name,
+            question.sends,
+            replayed=False,
+            cost_usd=usd(answered.sent.charge.nano_usd),
+            swap=question.swap,
+            waited_seconds=answered.waited_seconds,
         )
-
-        async def exchange(signed: WireRequest) -> ModelReply:
-            question.sends += 1
-            return await _exchanged(connection, signed, question.on_event)
-
-        sent = await self._sends.send(order, connection, wire, exchange)
-        if isinstance(sent, Journalled):
-            return _replayed(sent)
-        cost = usd(sent.charge.nano_usd)
-        return Answer(sent.reply, target.model_name, question.sends, replayed=False, cost_usd=cost, swap=swap)
 
 
 @dataclass(slots=True)
 class _Question:
-    """What is asked for whom, and how many requests have left for it."""
+    """What is asked for whom, and what became of it so far.
 
+    Args:
+        sends: how many requests have left for it.
+        heard: whether its listener heard anything of an answer.
+        swap: what the last target asked could not be shown as it was.
+    """
+
+    connections: Connections
     request: ModelRequest
     context: CallContext
     digest: str
     binding_version: int
     on_event: OnEvent | None
     sends: int = 0
+    heard: bool = False
+    swap: SwapReport | None = None
+
+    async def attempt(self, target: Target) -> Attempt[ModelReply]:
+        """The question as this target is asked it."""
+        connection = await self.connections.open(target)
+        to = connection.target
+        asked, self.swap = swapped(_within(self.request, target), to, connection.dialect.rules(to.model, to.endpoint))
+        wire = connection.dialect.encode(asked, to, stream=self.on_event is not None)
+        order = SendOrder(
+            context=self.context,
+            digest=self.digest,
+            target=target,
+            binding_version=self.binding_version,
+            input_bound=input_bound(asked, wire, context_tokens=target.model.context_tokens),
+            output_bound=asked.max_output_tokens,
+        )
+        return Attempt(order, connection, wire, partial(self._exchanged, connection))
+
+    async def _exchanged(self, connection: Connection, signed: WireRequest, on_headers: OnHeaders) -> ModelReply:
+        self.sends += 1
+        if self.on_event is None:
+            return await exchanged(connection, signed, on_headers)
+        return await exchanged_streamed(connection, signed, on_headers, self._hear)
+
+    def _hear(self, event: StreamEvent) -> None:
+        assert self.on_event is not None
+        self.heard = True
+        self.on_event(event)
 
 
 def _digest_of(request: ModelRequest) -> str:
@@ -185,30 +216,3 @@ def _within(request: ModelRequest, target: Target) -> ModelRequest:
     if request.max_output_tokens <= most:
         return request
     return request.model_copy(update={"max_output_tokens": most})
-
-
-async def _exchanged(connection: Connection, wire: WireRequest, on_event: OnEvent | None) -> ModelReply:
-    if on_event is not None:
-        return await _exchanged_streamed(connection, wire, on_event)
-    response = await connection.transport.send(wire)
-    if not 200 <= response.status < 300:  # noqa: PLR2004 - HTTP's own numbers
-        raise connection.dialect.error(response, connection.target.origin.endpoint)
-    return connection.dialect.decode(response, connection.target.origin)
-
-
-async def _exchanged_streamed(connection: Connection, wire: WireRequest, on_event: OnEvent) -> ModelReply:
-    origin = connection.target.origin
-    async with connection.transport.stream(wire) as stream:
-        if not 200 <= stream.status < 300:  # noqa: PLR2004
-            raise connection.dialect.error(await stream.response(), origin.endpoint)
-        decoder = connection.dialect.stream_decoder(origin, stream.headers)
-        async for chunk in stream.chunks():
-            for event in decoder.feed(chunk):
-                if isinstance(event, ReplyEnd):
-                    return event.reply
-                with suppress(Exception):  # a listener's fault is not the call's
-                    on_event(event)
-        for event in decoder.end():
-            if isinstance(event, ReplyEnd):
-                return event.reply
-    raise Broken(origin.endpoint, "the stream ended without its last event")

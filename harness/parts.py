@@ -9,7 +9,7 @@ import os
 import secrets
 import socket
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
@@ -18,12 +18,17 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from harness.connections import EndpointConnections
+from harness.dialects.known_dialects import EMBEDDING_DIALECTS
+from harness.embedding_call import EmbeddingCall
 from harness.engines.run_store import RunStore, new_run_id
 from harness.exceptions import BindingsChanged, ConfigurationInvalid, NameUnknown
 from harness.ledger.hold_leases import HoldLeases
 from harness.ledger.money_store import MoneyStore
 from harness.ledger.reports import CostReports
 from harness.local_models.launcher import LocalModelServers
+from harness.metering.attempts import Attempts, Resilience
+from harness.metering.endpoint_health import EndpointHealth
+from harness.metering.metered_send import MeteredSends
 from harness.model_call import ModelCall
 from harness.models.catalogue import Catalogue, builtin_catalogue
 from harness.models.prices import PriceBook, read_price_overrides
@@ -31,12 +36,14 @@ from harness.project import Project
 from harness.routing.binding_store import BindingStore, BindingVersion
 from harness.routing.bindings import BindingsFile, read_bindings
 from harness.routing.bound_router import BoundRouter
+from harness.routing.retry_policy import RetryPolicy
 from harness.settings import Settings
 from harness.storage.databases import Databases
 from harness.storage.sql_binding_store import SqlBindingStore
 from harness.storage.sql_cost_reports import SqlCostReports
 from harness.storage.sql_money_store import SqlMoneyStore
 from harness.storage.sql_questions import SqlQuestions
+from harness.storage.sql_rate_limiter import SqlRateLimiter
 from harness.storage.sql_run_store import SqlRunStore
 from harness.storage.sql_tool_approvals import SqlToolApprovals
 from harness.tools.allowed_hosts import HttpBlock
@@ -77,6 +84,7 @@ class Ambient:
     clock: Callable[[], datetime] = utc_now
     monotonic: Callable[[], float] = time.monotonic
     new_id: Callable[[], str] = _random_id
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     random: Random = field(default_factory=Random)
     environment: Mapping[str, str] = field(default_factory=lambda: os.environ)
     owner: str = field(default_factory=_owner)
@@ -185,6 +193,41 @@ class Parts:
             clock=self._ambient.clock,
             monotonic=self._ambient.monotonic,
             new_id=self._ambient.new_id,
+            resilience=self.resilience,
+        )
+
+    @cached_property
+    def resilience(self) -> Resilience:
+        """How calls meet failures and rate limits: what endpoints let through is kept with the money."""
+        return Resilience(
+            policy=RetryPolicy(
+                attempts=self.settings.call_attempts, deadline_seconds=self.settings.call_deadline_seconds
+            ),
+            limiter=SqlRateLimiter(self.databases.money_writer),
+            health=EndpointHealth(self._ambient.monotonic),
+            clock=self._ambient.clock,
+            monotonic=self._ambient.monotonic,
+            sleep=self._ambient.sleep,
+            random=self._ambient.random,
+        )
+
+    @cached_property
+    def embedding_call(self) -> EmbeddingCall:
+        """The metered call for texts that become vectors."""
+        sends = MeteredSends(
+            money=self.money,
+            prices=lambda: self.prices,
+            leases=self.leases,
+            clock=self._ambient.clock,
+            monotonic=self._ambient.monotonic,
+            new_id=self._ambient.new_id,
+        )
+        return EmbeddingCall(
+            router=BoundRouter(self.bindings, self.catalogue),
+            connections=self.connections,
+            sends=sends,
+            attempts=Attempts(sends, self.resilience),
+            dialects=EMBEDDING_DIALECTS,
         )
 
     @cached_property

@@ -8,7 +8,7 @@ data. Nothing is imported until `resolve_callable` or a tool is asked for; what 
 import hashlib
 import importlib
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.machinery import ModuleSpec
@@ -44,7 +44,9 @@ from ontology.yaml_documents import YamlDocument, read_yaml, validation_problems
 PROJECT_FILE = "harness.yaml"
 TOOL_GROUP = "harness.tools"
 CODE_GROUP = "harness.code"
+CHAT_MODEL_GROUP = "harness.chat_models"
 _PACKAGE_PREFIX = "_harness_project_"
+_BLOCKS = {TOOL_GROUP: "tools", CODE_GROUP: "code", CHAT_MODEL_GROUP: "chat_models"}
 
 _Read = TypeVar("_Read", bound=BaseModel)
 
@@ -65,6 +67,8 @@ class SettingsBlock(_File):
     log_level: str | None = None
     no_progress: bool | None = None
     retention_days: StrictInt | None = None
+    call_attempts: StrictInt | None = None
+    call_deadline_seconds: StrictInt | None = None
 
 
 class ProjectFile(_File):
@@ -76,6 +80,8 @@ class ProjectFile(_File):
         http: the hosts that HTTP tools may reach.
         mcp_servers: servers of tools; a tool of one is named `server.tool`.
         code: names of the callables of code nodes, each with `module:function`.
+        chat_models: names that an endpoint's `chat_model` may have, each with the `module:function` that makes a chat
+            model of LangChain's.
     """
 
     settings: SettingsBlock = Field(default_factory=SettingsBlock)
@@ -87,6 +93,7 @@ class ProjectFile(_File):
     http: HttpBlock = Field(default_factory=HttpBlock)
     mcp_servers: dict[ServerName, McpServerSpec] = Field(default_factory=dict)
     code: dict[Name, CallablePath] = Field(default_factory=dict)
+    chat_models: dict[Name, CallablePath] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _one_meaning(self) -> Self:
@@ -179,6 +186,15 @@ class Project:
         """
         return self._function("code", CODE_GROUP, name, self.file.code.get(name))
 
+    def chat_model(self, name: str) -> Callable[..., Any]:
+        """What makes the chat model of a name; imported as code is.
+
+        Raises:
+            NameUnknown: no chat model is registered under this name.
+            SpecificationInvalid: what is registered cannot be imported, or cannot be called.
+        """
+        return self._function("chat model", CHAT_MODEL_GROUP, name, self.file.chat_models.get(name))
+
     def tool_function(self, name: str) -> Callable[..., Any]:
         """The Python function of a tool; imported as code is.
 
@@ -197,15 +213,19 @@ class Project:
 
     def _function(self, kind: str, group: str, name: str, own: str | None) -> Callable[..., Any]:
         if own is not None:
-            block = "tools" if group == TOOL_GROUP else "code"
-            return _called(lambda: self._own(own), own, self.document.problem((block, name), "").removesuffix(": "))
+            place = self.document.problem((_BLOCKS[group], name), "").removesuffix(": ")
+            return _called(lambda: self._own(own), own, place)
         installed = self._installed(group)
         if name not in installed:
-            known = self.registry()
-            names = known.tools if group == TOOL_GROUP else known.code
-            raise NameUnknown(kind, name, nearest_names(name, names))
+            raise NameUnknown(kind, name, nearest_names(name, self._names(group)))
         point = installed[name]
         return _called(point.load, point.value, self._place_of_installed(name, point))
+
+    def _names(self, group: str) -> Iterable[str]:
+        if group == CHAT_MODEL_GROUP:
+            return self.file.chat_models.keys() | self._installed(group).keys()
+        known = self.registry()
+        return known.tools if group == TOOL_GROUP else known.code
 
     def _path(self, relative: str | None) -> Path | None:
         return None if relative is None else self.folder / relative
@@ -219,7 +239,7 @@ class Project:
 
     @cached_property
     def _entry_points(self) -> Mapping[str, Mapping[str, EntryPoint]]:
-        return {group: {each.name: each for each in entry_points(group=group)} for group in (CODE_GROUP, TOOL_GROUP)}
+        return {group: {each.name: each for each in entry_points(group=group)} for group in _BLOCKS}
 
     def _own(self, path: str) -> object:
         module, _, function = path.partition(":")

@@ -45,6 +45,9 @@ class Settings(BaseModel):
         durability: what SQLite waits for the disk for: `holds` only (a power cut can lose the last settlements and
             checkpoints, never a hold), or `power` (it loses nothing, and everything takes longer).
         retention_days: how long `harness runs prune` keeps runs that have ended; None keeps them.
+        call_attempts: how often one endpoint is sent a question at most, the first time too; only failures that are
+            surely not billed are repeated.
+        call_deadline_seconds: how long one question to a model may take in all, with what it waits below rate limits.
         origins: where the values came from, for those that are no default.
     """
 
@@ -59,6 +62,8 @@ class Settings(BaseModel):
     log_level: str = "warning"
     no_progress: bool = False
     retention_days: int | None = None
+    call_attempts: int = 3
+    call_deadline_seconds: int = 1800
 
     origins: Mapping[str, str] = Field(default_factory=dict, repr=False, exclude=True)
 
@@ -257,6 +262,18 @@ def _days(name: str, given: _Given) -> int:
     return int(text)
 
 
+def _attempts(name: str, given: _Given) -> int:
+    if not re.fullmatch("10|[1-9]", str(given.value)):
+        raise _invalid(name, given, "write a number from 1 to 10; 1 sends every question once")
+    return int(str(given.value))
+
+
+def _seconds(name: str, given: _Given) -> int:
+    if not re.fullmatch("[1-9][0-9]{0,5}", str(given.value)):
+        raise _invalid(name, given, "write a number of seconds, at least 1 and below 1,000,000")
+    return int(str(given.value))
+
+
 _READERS: Mapping[str, Callable[[str, _Given], object]] = {
     "home": _path,
     "database_url": _database_url,
@@ -267,6 +284,8 @@ _READERS: Mapping[str, Callable[[str, _Given], object]] = {
     "log_level": _log_level,
     "no_progress": _switch,
     "retention_days": _days,
+    "call_attempts": _attempts,
+    "call_deadline_seconds": _seconds,
 }
 
 

@@ -1,17 +1,24 @@
 """Endpoints are opened as they are bound now: their transport is kept, their key is read each time."""
 
 import asyncio
+import subprocess
+import sys
 
 import pytest
 from pydantic import SecretStr
 
 from harness.connections import EndpointConnections
+from harness.dialects.dialect import WireTarget
 from harness.dialects.httpx_transport import HttpxTransport
+from harness.dialects.known_dialects import DIALECTS
+from harness.dialects.openai_chat import OpenAIChat
 from harness.dialects.scripted_transport import ScriptedTransport
+from harness.dialects.wire import WireRequest
 from harness.exceptions import ConfigurationInvalid, KeyRefused, SpecificationInvalid
 from harness.local_models.launcher import LocalModelServers
-from harness.models.catalogue import Endpoint, Model
-from harness.models.messages import ModelRequest, user
+from harness.metering.connection import Connection
+from harness.models.catalogue import DialectName, Endpoint, Model
+from harness.models.messages import ModelRequest, Origin, user
 from harness.routing.decision import Target
 from tests.dialects.loopback_server import LoopbackServer
 
@@ -110,6 +117,104 @@ def test_a_missing_key_names_the_variable_and_is_not_looked_for_elsewhere(connec
 def test_an_endpoint_that_names_no_key_gets_none(connections, environment):
     environment.update(OPENAI_API_KEY="other", API_KEY="other")
     assert opened(connections, target()).target.api_key is None
+
+
+def test_a_key_file_is_read_at_each_opening_from_the_projects_folder(connections, tmp_path):
+    wanted = target(api_key_file="there.key")
+    with pytest.raises(KeyRefused, match=r"there\.key"):
+        opened(connections, wanted)
+    for key in ("first", "second"):
+        (tmp_path / "there.key").write_text(f"{key}\n")
+        assert opened(connections, wanted).target.api_key == SecretStr(key)
+
+
+def test_keys_of_one_endpoint_are_told_apart_by_their_stamp_and_none_is_in_it(connections, environment):
+    wanted = target(api_key_env="THERE_KEY")
+    stamps = []
+    for key in ("first-key", "second-key", "first-key"):
+        environment["THERE_KEY"] = key
+        origin = opened(connections, wanted).target.origin
+        assert (origin.dialect, origin.endpoint, origin.model) == ("openai_chat", "there", "wire")
+        assert key not in origin.model_dump_json()
+        stamps.append(origin.account)
+    assert stamps[0] == stamps[2] != stamps[1]
+    assert opened(connections, target()).target.origin.account is None
+
+
+@pytest.mark.parametrize("dialect", [each for each in DialectName if each is not DialectName.LANGCHAIN])
+def test_every_wire_of_the_catalogue_is_spoken(connections, dialect):
+    there = opened(connections, target(dialect=dialect))
+    request = ModelRequest(messages=(user("hello"),), max_output_tokens=2000)
+    wire = there.dialect.encode(request, there.target, stream=False)
+    assert wire.url.startswith("http://127.0.0.1:9/v1")
+    assert b"hello" in wire.body
+    assert there.target.origin.dialect == dialect
+    assert (there.embedding is None) == (dialect is DialectName.ANTHROPIC_MESSAGES)
+    if there.embedding is not None:
+        assert there.embedding.texts_at_once(there.target.model, there.target.endpoint) >= 1
+
+
+def test_every_dialect_that_the_catalogue_can_name_is_known():
+    assert set(DIALECTS) == set(DialectName)
+
+
+def test_requests_of_an_aws_endpoint_are_signed_by_credentials_that_are_found_once(connections, environment):
+    pytest.importorskip("botocore")
+    wanted = target(dialect="bedrock_converse", auth="aws", base_url="https://bedrock-runtime.eu-west-1.amazonaws.com")
+    environment.update(AWS_ACCESS_KEY_ID="AKIDEXAMPLE", AWS_SECRET_ACCESS_KEY="of-nobody", AWS_REGION="eu-west-1")
+
+    async def signed():
+        there = await connections.open(wanted)
+        wire = there.dialect.encode(
+            ModelRequest(messages=(user("hello"),), max_output_tokens=9), there.target, stream=False
+        )
+        return there, await there.signed(wire)
+
+    async def twice():
+        return await signed(), await signed()
+
+    (first, wire), (second, _) = asyncio.run(twice())
+    headers = {name.lower(): value for name, value in wire.headers.items()}
+    assert headers["authorization"].startswith("AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/")
+    assert first.signer is second.signer
+    assert first.target.api_key is None
+    assert first.target.origin.account == first.signer.account
+    assert "AKIDEXAMPLE" not in first.target.origin.account
+
+
+def test_a_google_endpoint_without_credentials_names_what_was_looked_for(connections, environment, tmp_path):
+    pytest.importorskip("google.auth")
+    environment["GOOGLE_APPLICATION_CREDENTIALS"] = str(tmp_path / "none.json")
+    with pytest.raises(KeyRefused, match="GOOGLE_APPLICATION_CREDENTIALS"):
+        opened(connections, target(dialect="gemini", auth="google"))
+
+
+def test_what_proves_who_sends_a_request_is_known_to_be_secret():
+    def secrets(key=None, **headers):
+        wire = WireRequest("POST", "http://x.test", headers, b"", 1.0)
+        there = opened_with(SecretStr(key) if key else None)
+        return there.secrets(wire)
+
+    assert secrets() == ()
+    assert secrets(" k1 ", authorization="Bearer k1") == ("k1",)
+    assert secrets("k1", Authorization="Bearer fetched", accept="x") == ("k1", "fetched")
+    assert secrets(**{"x-amz-security-token": "session", "authorization": "AWS4-HMAC-SHA256 Credential=A"}) == (
+        "session",
+    )
+    assert secrets(**{"x-api-key": "k2"}) == ("k2",)
+
+
+def opened_with(key):
+    wanted = target()
+    origin = Origin(dialect="openai_chat", endpoint="there", model="wire")
+    to = WireTarget(wanted.model, wanted.endpoint, "http://127.0.0.1:9/v1", key, origin)
+    return Connection(OpenAIChat(), HttpxTransport("there"), to)
+
+
+def test_the_libraries_of_credentials_are_not_loaded_before_they_are_needed():
+    code = "import sys, harness.connections; print(*sorted({m.partition('.')[0] for m in sys.modules}))"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert not {"botocore", "google", "boto3", "openai", "anthropic"} & set(loaded)
 
 
 def test_a_missing_key_starts_no_local_server(tmp_path, environment):

@@ -29,6 +29,8 @@ VALUES = {
     "durability": ("power", "holds", "power", "holds"),
     "no_progress": ("true", "false", "true", "false"),
     "retention_days": ("1", "2", "3", "4"),
+    "call_attempts": ("1", "2", "10", "4"),
+    "call_deadline_seconds": ("60", "600", "3600", "5"),
 }
 
 Load = Callable[..., Settings]
@@ -133,6 +135,10 @@ def test_settings_are_frozen(load: Load):
         ("no_progress", "perhaps", "true or false"),
         ("retention_days", "0", "at least 1"),
         ("retention_days", "a month", "number of days"),
+        ("call_attempts", "0", "from 1 to 10"),
+        ("call_attempts", "11", "from 1 to 10"),
+        ("call_deadline_seconds", "0", "at least 1"),
+        ("call_deadline_seconds", "soon", "number of seconds"),
         ("home", " ", "name a folder"),
         ("home", "~nobody-of-this-name/x", "write the whole path"),
         ("database_url", "mysql://h/d", "postgresql://user:password@host/database"),

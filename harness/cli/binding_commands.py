@@ -19,6 +19,7 @@ from harness.names import nearest_names
 from harness.routing.binding_changes import (
     Change,
     Place,
+    check_endpoint,
     check_models,
     differences,
     known_roles,
@@ -26,7 +27,7 @@ from harness.routing.binding_changes import (
     unknown_role_hint,
 )
 from harness.routing.binding_store import BindingVersion
-from harness.routing.bindings import Binding, BindingsFile, read_bindings, unknown_model_problems
+from harness.routing.bindings import Binding, BindingsFile, catalogue_problems, read_bindings
 
 commands = Commands()
 
@@ -87,6 +88,12 @@ def bind(
             autocompletion=model_names,
         ),
     ] = None,
+    endpoint: Annotated[
+        str | None,
+        typer.Option(
+            "--endpoint", metavar="NAME", help="Of the endpoints that serve the model, the one that is tried first."
+        ),
+    ] = None,
     export: Annotated[
         bool,
         typer.Option("--export", help="Write the bindings in force to a file, `-` or the project's own."),
@@ -102,13 +109,13 @@ def bind(
     """
     context = context_of(ctx)
     if export:
-        if model is not None or fallback:
+        if model is not None or fallback or endpoint:
             raise typer.BadParameter("--export takes at most a file")
         export_bindings(context, place)
     elif place is None or model is None:
         raise typer.BadParameter("name a place and a model: `harness bind ROLE MODEL`")
     else:
-        _bind(context, parse_place(place), (model, *(fallback or ())), reason)
+        _bind(context, parse_place(place), (model, *(fallback or ())), endpoint, reason)
 
 
 @commands.command("apply")
@@ -164,7 +171,7 @@ def _roll_back(context: CommandContext, version: int, reason: str | None) -> Non
             there = await harness.bindings.history(harness.organisation)
             known = [str(each.version) for each in there]
             raise NameUnknown("version of the bindings", str(version), nearest_names(str(version), known) or known[:3])
-        problems = unknown_model_problems(None, old.bindings, harness.catalogue)
+        problems = catalogue_problems(old.bindings, harness.catalogue)
         if problems:
             raise SpecificationInvalid([f"version {version} of the bindings: {each}" for each in problems])
         return current, await _add(harness, current, old.bindings, reason or f"rolled back to version {version}")
@@ -172,21 +179,33 @@ def _roll_back(context: CommandContext, version: int, reason: str | None) -> Non
     _say_change(context, *context.work(body))
 
 
-def _bind(context: CommandContext, place: Place, models: Sequence[str], reason: str | None) -> None:
+def _bind(
+    context: CommandContext, place: Place, models: Sequence[str], endpoint: str | None, reason: str | None
+) -> None:
     specs = workflows_of(context.project)
     workflow, role = filled_place(place, specs, context.project)
 
     async def body(harness: Harness) -> tuple[BindingVersion | None, BindingVersion, str | None]:
         current = await harness.binding_version()
-        check_models(models, current.bindings.catalogue(harness.catalogue))
+        catalogue = current.bindings.catalogue(harness.catalogue)
+        check_models(models, catalogue)
         model, *fallback = models
+        check_endpoint(model, endpoint, catalogue)
         if len(set(models)) != len(models):
             raise ConfigurationInvalid("fallback", ", ".join(fallback), "command line", "name each model once")
-        binding = Binding(role=role, model=model, workflow=workflow, node=place.node, fallback=tuple(fallback))
+        binding = Binding(
+            role=role, model=model, workflow=workflow, node=place.node, endpoint=endpoint, fallback=tuple(fallback)
+        )
+        wanted = current.bindings.with_binding(binding)
+        # What was wrong before is no reason to refuse what is right.
+        known_problems = catalogue_problems(current.bindings, harness.catalogue)
+        problems = [each for each in catalogue_problems(wanted, harness.catalogue) if each not in known_problems]
+        if problems:
+            raise SpecificationInvalid([f"binding {binding.place}: {each}" for each in problems])
         known = known_roles(
             current.bindings, (role for spec in specs.values() for roles in roles_of(spec).values() for role in roles)
         )
-        made = await _add(harness, current, current.bindings.with_binding(binding), reason or "")
+        made = await _add(harness, current, wanted, reason or "")
         return current, made, unknown_role_hint(role, known) if specs else None
 
     before, after, hint = context.work(body)

@@ -7,7 +7,7 @@ from itertools import pairwise
 from harness.assembly import Harness, utc_now
 from harness.cli.context import CommandContext
 from harness.cli.forecast import bindings_in_force
-from harness.cli.model_commands import Rates, rates_of
+from harness.cli.model_views import Rates, rates_of
 from harness.cli.output import Column, time_text
 from harness.routing.binding_changes import Change, differences
 from harness.routing.bindings import Binding, BindingsFile
@@ -15,7 +15,11 @@ from harness.routing.bindings import Binding, BindingsFile
 
 @dataclass(frozen=True, slots=True)
 class BindingRow:
-    """One binding in force, with what its model costs; version 0 is the project's file, which nobody applied yet."""
+    """One binding in force, with what its model costs; version 0 is the project's file, which nobody applied yet.
+
+    Args:
+        endpoint: the one that is tried first.
+    """
 
     place: str
     binding: Binding
@@ -60,8 +64,8 @@ def show_bindings(context: CommandContext) -> None:
         rows: list[BindingRow] = []
         for binding in sorted(current.bindings.bindings, key=lambda each: each.place):
             model = catalogue.models.get(binding.model)
-            rates = rates_of(harness.prices, catalogue, binding.model, at)
-            endpoint = model.endpoint if model else None
+            endpoint = binding.endpoint or (model.endpoint if model else None)
+            rates = rates_of(harness.prices, catalogue, binding.model, at, endpoint=endpoint)
             rows.append(BindingRow(binding.place, binding, endpoint, rates, current.version))
         return rows
 

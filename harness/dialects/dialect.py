@@ -99,8 +99,8 @@ class Dialect(Protocol):
 class EmbeddingDialect(Protocol):
     """One wire's way to embed texts."""
 
-    def texts_at_once(self, model: Model) -> int:
-        """How many texts one request may hold at most."""
+    def texts_at_once(self, model: Model, endpoint: Endpoint | None = None) -> int:
+        """How many texts one request may hold at most; without an endpoint what the vendor's own takes."""
         ...
 
     def encode_texts(self, request: EmbeddingRequest, target: WireTarget) -> WireRequest:

@@ -2,10 +2,31 @@
 
 from collections.abc import Mapping
 
+from harness.dialects.anthropic_messages import AnthropicMessages
+from harness.dialects.bedrock_converse import BedrockConverse
+from harness.dialects.bedrock_embeddings import BedrockEmbeddings
 from harness.dialects.dialect import Dialect, EmbeddingDialect
+from harness.dialects.gemini import Gemini
+from harness.dialects.gemini_embeddings import GeminiEmbeddings
+from harness.dialects.langchain_chat import LangChainChat
 from harness.dialects.openai_chat import OpenAIChat
+from harness.dialects.openai_embeddings import OpenAIEmbeddings
+from harness.dialects.openai_responses import OpenAIResponses
 from harness.models.catalogue import DialectName
 
-DIALECTS: Mapping[DialectName, Dialect] = {DialectName.OPENAI_CHAT: OpenAIChat()}
+DIALECTS: Mapping[DialectName, Dialect] = {
+    DialectName.OPENAI_CHAT: OpenAIChat(),
+    DialectName.OPENAI_RESPONSES: OpenAIResponses(),
+    DialectName.ANTHROPIC_MESSAGES: AnthropicMessages(),
+    DialectName.GEMINI: Gemini(),
+    DialectName.BEDROCK_CONVERSE: BedrockConverse(),
+    DialectName.LANGCHAIN: LangChainChat(),
+}
 
-EMBEDDING_DIALECTS: Mapping[DialectName, EmbeddingDialect] = {}
+# OpenAI's two wires embed in one way; Anthropic has none.
+EMBEDDING_DIALECTS: Mapping[DialectName, EmbeddingDialect] = {
+    DialectName.OPENAI_CHAT: OpenAIEmbeddings(),
+    DialectName.OPENAI_RESPONSES: OpenAIEmbeddings(),
+    DialectName.GEMINI: GeminiEmbeddings(),
+    DialectName.BEDROCK_CONVERSE: BedrockEmbeddings(),
+}

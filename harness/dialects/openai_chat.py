@@ -8,11 +8,12 @@ Source: https://platform.openai.com/docs/api-reference/chat
 
 from collections.abc import Mapping
 
-from harness.dialects.api_key_header import key_header
 from harness.dialects.dialect import StreamDecoder, WireTarget
-from harness.dialects.openai_chat_reply import reply_of
-from harness.dialects.openai_chat_request import OpenAIChatQuirks, request_body, rules_of
-from harness.dialects.openai_chat_stream import OpenAIChatStream, completion_of
+from harness.dialects.openai_chat_address import post_of
+from harness.dialects.openai_chat_quirks import OpenAIChatQuirks, rules_of
+from harness.dialects.openai_chat_reply import completion_of, reply_of
+from harness.dialects.openai_chat_request import request_body
+from harness.dialects.openai_chat_stream import OpenAIChatStream
 from harness.dialects.provider_errors import error_of_response
 from harness.dialects.whole_reply_stream import WholeReplyStream
 from harness.dialects.wire import WireRequest, WireResponse
@@ -27,7 +28,7 @@ class OpenAIChat:
 
     def rules(self, model: Model, endpoint: Endpoint) -> WireRules:
         """What this endpoint accepts of a conversation; see `Dialect`."""
-        return rules_of(OpenAIChatQuirks.of(model.endpoint, endpoint))
+        return rules_of(OpenAIChatQuirks.of(model.endpoint, endpoint), model)
 
     def encode(self, request: ModelRequest, target: WireTarget, *, stream: bool) -> WireRequest:
         """The request as bytes; see `Dialect`.
@@ -37,18 +38,8 @@ class OpenAIChat:
             KeyRefused: the key holds characters that no HTTP header can.
         """
         quirks = OpenAIChatQuirks.of(target.model.endpoint, target.endpoint)
-        headers = {
-            "content-type": "application/json",
-            "accept": "text/event-stream" if stream else "application/json",
-            **key_header(target, quirks.api_key_header or "authorization"),
-        }
-        return WireRequest(
-            method="POST",
-            url=f"{target.base_url.rstrip('/')}/chat/completions",
-            headers=headers,
-            body=request_body(request, target.model, quirks, stream=stream),
-            timeout_seconds=target.endpoint.timeout_seconds,
-        )
+        body = request_body(request, target.model, quirks, target.origin, stream=stream)
+        return post_of(target, quirks, quirks.path, body, accept="text/event-stream" if stream else "application/json")
 
     def decode(self, response: WireResponse, origin: Origin) -> ModelReply:
         """The reply of a 2xx answer; see `Dialect`.

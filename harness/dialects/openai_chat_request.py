@@ -1,101 +1,45 @@
-"""A neutral request as the body of a chat completion, and the ways in which compatible servers want it different.
+"""A neutral request as the body of a chat completion. Its turns are written in `openai_chat_turns`.
 
-A difference between servers is a quirk in the catalogue, never a branch on a vendor's name.
+What differs between servers is in `openai_chat_quirks`.
 """
 
 import re
-from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
-
-from harness.dialects.call_ids import mapped_call_id
+from harness.dialects.openai_chat_cache_points import mark_cache_points
+from harness.dialects.openai_chat_quirks import OpenAIChatQuirks
+from harness.dialects.openai_chat_turns import wire_turns
 from harness.dialects.wire_json import body_bytes
-from harness.dialects.wire_rules import WireRules
-from harness.exceptions import ConfigurationInvalid
 from harness.json_values import Json, JsonObject
-from harness.models.catalogue import Endpoint, Model
-from harness.models.messages import (
-    Message,
-    ModelRequest,
-    OutputSchema,
-    ReasoningPart,
-    RefusalPart,
-    TextPart,
-    Tool,
-    ToolCallPart,
-    ToolResultPart,
-)
+from harness.models.catalogue import Model
+from harness.models.messages import ModelRequest, Origin, OutputSchema, Thinking, Tool, ToolChoice
+
+_EFFORTS = ("none", "minimal", "low", "medium", "high")
+# OpenRouter takes efforts for shares of the output limit: high 80 %, medium 50 %, low 20 %. A budget is called by the
+# word whose share is nearest; `minimal` is a word that most models refuse.
+# Source: https://openrouter.ai/docs/use-cases/reasoning-tokens
+_LEAST_SHARES = (("high", 0.65), ("medium", 0.35), ("low", 0.0))
 
 
-class OpenAIChatQuirks(BaseModel):
-    """What an endpoint's `quirks` may say in this dialect; the defaults are what most servers accept.
-
-    Attributes:
-        output_limit: the field for the most tokens to generate; OpenAI's newer models refuse `max_tokens`.
-        include_usage: whether streams are asked for usage with `stream_options`; off for servers that refuse it.
-        strict_schema: whether `strict: true` goes with a JSON schema.
-        system_role: how system turns are called.
-        seed_field: Mistral calls it `random_seed`.
-        reasoning_field: under which name an assistant's reasoning is sent back; None leaves it out. DeepSeek's
-            thinking models refuse a tool turn without it.
-        tool_call_ids: `nine_alphanumerics` is Mistral's rule; ids from elsewhere are mapped, the same one always to
-            the same.
-        api_key_header: Azure takes the key as `api-key` instead of a bearer token.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    output_limit: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
-    include_usage: bool = True
-    strict_schema: bool = True
-    system_role: Literal["system", "developer"] = "system"
-    seed_field: Literal["seed", "random_seed"] = "seed"
-    reasoning_field: str | None = None
-    tool_call_ids: Literal["any", "nine_alphanumerics"] = "any"
-    api_key_header: str | None = None
-
-    @classmethod
-    def of(cls, endpoint_name: str, endpoint: Endpoint) -> "OpenAIChatQuirks":
-        """The quirks of one endpoint.
-
-        Raises:
-            ConfigurationInvalid: one of them is unknown or has a value that is not allowed.
-        """
-        try:
-            return cls.model_validate(dict(endpoint.quirks))
-        except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            name = ".".join(map(str, first["loc"]))
-            value = str(endpoint.quirks.get(name))
-            remedy = f"{first['msg']}; quirks of openai_chat: {', '.join(cls.model_fields)}"
-            raise ConfigurationInvalid(f"quirks.{name}", value, f"endpoint {endpoint_name!r}", remedy) from error
-
-
-def rules_of(quirks: OpenAIChatQuirks) -> WireRules:
-    """What an endpoint with these quirks accepts of a conversation."""
-    return WireRules(
-        call_ids=r"[A-Za-z0-9]{9}" if quirks.tool_call_ids == "nine_alphanumerics" else None,
-        tool_names=r"[a-zA-Z0-9_-]{1,64}",
-    )
-
-
-def request_body(request: ModelRequest, model: Model, quirks: OpenAIChatQuirks, *, stream: bool) -> bytes:
+def request_body(
+    request: ModelRequest, model: Model, quirks: OpenAIChatQuirks, origin: Origin, *, stream: bool
+) -> bytes:
     """The exact bytes of a chat completion request: compact JSON in UTF-8."""
+    turns = [wire_turns(message, quirks, origin) for message in request.messages]
+    if quirks.cache_points:
+        mark_cache_points(turns, request)
     body: JsonObject = {
         "model": model.wire_name,
-        "messages": [turn for message in request.messages for turn in wire_turns(message, quirks)],
+        "messages": [turn for each in turns for turn in each],
         quirks.output_limit: request.max_output_tokens,
+        **_tools(request),
+        **_sampling(request, quirks),
     }
     if request.output_schema is not None:
         body["response_format"] = _response_format(request.output_schema, quirks)
-    if request.tools:
-        body["tools"] = [_wire_tool(tool) for tool in request.tools]
-    if request.temperature is not None:
-        body["temperature"] = request.temperature
-    if request.seed is not None:
-        body[quirks.seed_field] = request.seed
-    if request.stop:
-        body["stop"] = list(request.stop)
+    if request.thinking is not None:
+        body |= _thinking(request.thinking, request.max_output_tokens, quirks)
+    if request.service_tier is not None:
+        body["service_tier"] = request.service_tier
     if stream:
         body["stream"] = True
         if quirks.include_usage:
@@ -103,47 +47,36 @@ def request_body(request: ModelRequest, model: Model, quirks: OpenAIChatQuirks, 
     return body_bytes(body)
 
 
-def wire_turns(message: Message, quirks: OpenAIChatQuirks) -> list[JsonObject]:
-    """One neutral turn as this wire's turns: each tool result is a turn of its own, before the words."""
-    turns = [_tool_turn(part, quirks) for part in message.parts if isinstance(part, ToolResultPart)]
-    if message.role == "assistant":
-        turns.append(_assistant_turn(message, quirks))
-    elif message.role != "tool" and (not turns or message.text):
-        role = quirks.system_role if message.role == "system" else message.role
-        turns.append({"role": role, "content": message.text})
-    return turns
+def _sampling(request: ModelRequest, quirks: OpenAIChatQuirks) -> JsonObject:
+    asked: JsonObject = {}
+    if request.temperature is not None:
+        asked["temperature"] = request.temperature
+    if request.seed is not None:
+        asked[quirks.seed_field] = request.seed
+    if request.stop:
+        asked["stop"] = list(request.stop)
+    return asked
 
 
-def _assistant_turn(message: Message, quirks: OpenAIChatQuirks) -> JsonObject:
-    # A refusal goes back as words: the wire's own field for it is refused by most compatible servers.
-    words = "".join(part.text for part in message.parts if isinstance(part, TextPart | RefusalPart))
-    calls: list[Json] = [_wire_call(part, quirks) for part in message.parts if isinstance(part, ToolCallPart)]
-    turn: JsonObject = {"role": "assistant", "content": words if words or not calls else None}
-    if calls:
-        turn["tool_calls"] = calls
-    if quirks.reasoning_field:
-        turn[quirks.reasoning_field] = "".join(part.text for part in message.parts if isinstance(part, ReasoningPart))
-    return turn
-
-
-def _tool_turn(part: ToolResultPart, quirks: OpenAIChatQuirks) -> JsonObject:
-    # The wire has no flag for a failed tool, so the words say it.
-    text = f"Error: {part.text}" if part.failed else part.text
-    return {"role": "tool", "tool_call_id": _wire_call_id(part.call_id, quirks), "content": text}
-
-
-def _wire_call(part: ToolCallPart, quirks: OpenAIChatQuirks) -> JsonObject:
-    function: JsonObject = {"name": part.name, "arguments": part.arguments or "{}"}
-    return {"id": _wire_call_id(part.call_id, quirks), "type": "function", "function": function}
-
-
-def _wire_call_id(call_id: str, quirks: OpenAIChatQuirks) -> str:
-    return mapped_call_id(call_id, rules_of(quirks).call_ids)
+def _tools(request: ModelRequest) -> JsonObject:
+    # A choice without tools is refused.
+    if not request.tools:
+        return {}
+    asked: JsonObject = {"tools": [_wire_tool(tool) for tool in request.tools]}
+    if request.tool_choice is not None:
+        asked["tool_choice"] = _wire_choice(request.tool_choice)
+        if request.tool_choice.parallel is not None:
+            asked["parallel_tool_calls"] = request.tool_choice.parallel
+    return asked
 
 
 def _wire_tool(tool: Tool) -> JsonObject:
     function: JsonObject = {"name": tool.name, "description": tool.description, "parameters": tool.parameters}
     return {"type": "function", "function": function}
+
+
+def _wire_choice(choice: ToolChoice) -> Json:
+    return choice.mode if choice.mode != "tool" else {"type": "function", "function": {"name": choice.name}}
 
 
 def _response_format(schema: OutputSchema, quirks: OpenAIChatQuirks) -> JsonObject:
@@ -153,3 +86,30 @@ def _response_format(schema: OutputSchema, quirks: OpenAIChatQuirks) -> JsonObje
     if quirks.strict_schema:
         described["strict"] = True
     return {"type": "json_schema", "json_schema": described}
+
+
+def _thinking(thinking: Thinking, output_limit: int, quirks: OpenAIChatQuirks) -> JsonObject:
+    """The server's own way to ask for thinking; empty where it has none."""
+    share = (thinking.budget_tokens or 0) / output_limit
+    effort = thinking.effort or next(word for word, least in _LEAST_SHARES if share >= least)
+    on = effort != "none"
+    if quirks.thinking == "reasoning_effort":
+        return {"reasoning_effort": _nearest(effort, quirks)}
+    if quirks.thinking == "reasoning":
+        exactly: JsonObject = {"max_tokens": thinking.budget_tokens} if thinking.budget_tokens else {"effort": effort}
+        return {"reasoning": exactly}
+    if quirks.thinking == "thinking":
+        return {"thinking": {"type": "enabled" if on else "disabled"}}
+    if quirks.thinking == "enable_thinking":
+        return {"enable_thinking": on}
+    return {"chat_template_kwargs": {"enable_thinking": on}} if quirks.thinking == "chat_template" else {}
+
+
+def _nearest(effort: str, quirks: OpenAIChatQuirks) -> str:
+    """The server's word that is nearest, of two the stronger; some thinking never becomes none of it."""
+    taken = quirks.efforts.split(",")
+    thinking = [word for word in taken if word != "none"]
+    if effort in taken or not thinking:
+        return effort if effort in taken else taken[0]
+    asked = _EFFORTS.index(effort)
+    return min(thinking, key=lambda word: (abs(_EFFORTS.index(word) - asked), -_EFFORTS.index(word)))

@@ -34,6 +34,7 @@ _WORDS: tuple[tuple[type[ProviderError], frozenset[str]], ...] = (
         frozenset({
             "insufficient_quota", "billing_error", "billing_hard_limit_reached", "billing_not_active",
             "insufficient_balance", "insufficient_credits", "credit_balance_too_low",
+            "servicequotaexceededexception",
         }),
     ),
     (
@@ -47,14 +48,16 @@ _WORDS: tuple[tuple[type[ProviderError], frozenset[str]], ...] = (
         Refused,
         frozenset({
             "content_filter", "content_policy_violation", "responsibleaipolicyviolation", "data_inspection_failed",
-            "moderation_blocked", "content_filter_error",
+            "moderation_blocked", "content_filter_error", "invalid_prompt", "bio_policy",
+            "misalignment_policy_violation", "image_content_policy_violation",
         }),
     ),
     (
         KeyRefused,
         frozenset({
             "invalid_api_key", "authentication_error", "permission_error", "permission_denied", "unauthenticated",
-            "accessdeniedexception", "unrecognizedclientexception", "expiredtokenexception",
+            "accessdeniedexception", "unrecognizedclientexception", "expiredtokenexception", "api_key_invalid",
+            "api_key_expired",
         }),
     ),
     (
@@ -70,14 +73,26 @@ _WORDS: tuple[tuple[type[ProviderError], frozenset[str]], ...] = (
             "overloaded_error", "server_error", "api_error", "internal_server_error", "internal_error", "internal",
             "unavailable", "service_unavailable", "timeout_error", "modelstreamerrorexception",
             "internalserverexception", "serviceunavailableexception", "modelerrorexception", "modeltimeoutexception",
+            "vector_store_timeout",
         }),
     ),
-    (RequestRefused, frozenset({"invalid_request_error", "not_found_error", "badrequesterror", "tool_use_failed"})),
+    (
+        RequestRefused,
+        frozenset({
+            "invalid_request_error", "not_found_error", "badrequesterror", "tool_use_failed", "validationexception",
+            "data_residency_mismatch",
+            "invalid_image", "invalid_image_format", "invalid_base64_image", "invalid_image_url", "invalid_image_mode",
+            "image_too_large", "image_too_small", "image_parse_error", "image_file_too_large", "image_file_not_found",
+            "unsupported_image_media_type", "empty_image_file", "failed_to_download_image",
+        }),
+    ),
 )  # fmt: skip
 
 _QUOTA_PHRASES = re.compile(
-    r"credit balance is too low|insufficient (balance|credits|funds)|out of credits", re.IGNORECASE
+    r"credit balance is too low|insufficient (balance|credits|funds)|out of credits|key limit exceeded", re.IGNORECASE
 )
+# xAI answers a wrong key with a 400 that has no other word for it.
+_KEY_PHRASES = re.compile(r"(incorrect|invalid) api key|api key (is )?(not valid|invalid|expired)", re.IGNORECASE)
 _CONTEXT_PHRASES = re.compile(
     r"maximum context length|prompt is too long|context (window|length) (is )?(exceeded|limit)|context_length_exceeded"
     r"|exceeds? (the )?(available |model'?s? |maximum )?context|total length of all messages is too long"
@@ -90,7 +105,7 @@ _FILTER_PHRASES = re.compile(
     r"|rejected .{0,40}safety system",
     re.IGNORECASE,
 )
-_SECRETS = re.compile(r"(?i)\b(bearer\s+)\S+|\b(sk|gsk|xai|pk)-[A-Za-z0-9_\-]{8,}")
+_SECRETS = re.compile(r"(?i)\b(bearer\s+)\S+|\b(sk|gsk|xai|pk)-[A-Za-z0-9_\-]{8,}|\bAIza[A-Za-z0-9_\-]{20,}")
 _PROMPT_STATUSES = frozenset({200, 400, 413, 422})
 # The work may have been done, and charged, when somebody in between stopped waiting for it.
 _GAVE_UP_WAITING = frozenset({408, 504, 524})
@@ -99,12 +114,13 @@ _NOT_DONE_HERE = frozenset({501, 505})
 
 @dataclass(frozen=True, slots=True)
 class ErrorFacts:
-    """What an envelope says: the message, its codes and types in lower case, a status it repeats, seconds to wait."""
+    """What an envelope says: the message, its codes and types in lower case, a status it repeats, seconds to wait, id."""
 
     message: str
     words: tuple[str, ...] = ()
     status: int | None = None
     retry_after_seconds: float | None = None
+    request_id: str | None = None
 
 
 def error_of_response(endpoint_name: str, response: WireResponse) -> ProviderError:
@@ -127,7 +143,7 @@ def _error(endpoint_name: str, facts: ErrorFacts, status: int, headers: Mapping[
         endpoint_name,
         facts.message or "no reason was given",
         status=status,
-        request_id=request_id_of(headers),
+        request_id=request_id_of(headers) or facts.request_id,
         retry_after_seconds=max(waits, default=None),
     )
     if status in _GAVE_UP_WAITING:
@@ -140,16 +156,25 @@ def _kind(facts: ErrorFacts, status: int) -> type[ProviderError]:
     by_word = next((kind for kind, words in _WORDS if words.intersection(facts.words)), None)
     if by_word in (QuotaSpent, ContextTooLong, Refused):
         return by_word
-    if status in _PROMPT_STATUSES and _CONTEXT_PHRASES.search(facts.message):
-        return ContextTooLong
-    if _FILTER_PHRASES.search(facts.message):
-        return Refused
-    if _QUOTA_PHRASES.search(facts.message):
-        return QuotaSpent
+    by_phrase = _kind_by_phrase(facts.message, status)
+    if by_phrase is not None:
+        return by_phrase
+    if status == 400 and by_word is KeyRefused:  # noqa: PLR2004 - Google answers a wrong key so
+        return KeyRefused
     if status == 200:  # noqa: PLR2004 - an error inside an answer: the envelope alone can say
         by_status = None if facts.status in (None, 200) else _kind_by_status(facts.status)
         return by_word or by_status or Broken
     return _kind_by_status(status)
+
+
+def _kind_by_phrase(message: str, status: int) -> type[ProviderError] | None:
+    if status in _PROMPT_STATUSES and _CONTEXT_PHRASES.search(message):
+        return ContextTooLong
+    if _FILTER_PHRASES.search(message):
+        return Refused
+    if _QUOTA_PHRASES.search(message):
+        return QuotaSpent
+    return KeyRefused if status == 400 and _KEY_PHRASES.search(message) else None  # noqa: PLR2004 - Bad Request
 
 
 def _kind_by_status(status: int) -> type[ProviderError]:
@@ -183,13 +208,14 @@ def _facts(envelope: Json, headers: Mapping[str, str]) -> ErrorFacts:
     message = message or first_text(envelope, ("error", "message", "detail")) or _validation_words(envelope)
     provider_said = text_at(object_at(inner, "metadata"), "raw")
     codes = [inner.get("code"), inner.get("type"), inner.get("status"), object_at(inner, "innererror").get("code")]
-    codes += [envelope.get("code"), envelope.get("type")]
+    codes += [envelope.get("code"), envelope.get("type"), *_google_reasons(inner)]
     numbers = [_status_number(code) for code in (*codes, inner.get("status_code"))]
     return ErrorFacts(
         message=_shown(f"{message}: {provider_said}" if provider_said else message),
         words=(*(code.lower() for code in codes if isinstance(code, str)), *_header_words(headers)),
         status=next((number for number in numbers if number is not None), None),
         retry_after_seconds=_google_retry_delay(inner),
+        request_id=text_at(envelope, "request_id") or None,
     )
 
 
@@ -208,6 +234,11 @@ def _status_number(code: Json) -> int | None:
     if isinstance(code, str) and re.fullmatch(r"[1-5]\d\d", code):
         return int(code)
     return code if type(code) is int and 100 <= code <= 599 else None  # noqa: PLR2004 - HTTP's range
+
+
+def _google_reasons(error: JsonObject) -> list[Json]:
+    """Google's `ErrorInfo` says more than its status: a wrong key is an INVALID_ARGUMENT."""
+    return [detail.get("reason") for detail in objects_at(error, "details")]
 
 
 def _google_retry_delay(error: JsonObject) -> float | None:

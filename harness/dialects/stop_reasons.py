@@ -12,7 +12,7 @@ _WORDS: tuple[tuple[StopReason, tuple[str, ...]], ...] = (
     (StopReason.STOP, ("", "stop", "end_turn", "eos", "complete", "completed", "end")),
     (StopReason.STOP_SEQUENCE, ("stop_sequence",)),
     (StopReason.TOOL, ("tool_calls", "tool_call", "tool_use", "function_call")),
-    (StopReason.LENGTH, ("length", "max_tokens", "max_output_tokens", "model_length")),
+    (StopReason.LENGTH, ("length", "max_tokens", "max_output_tokens", "model_length", "continuation")),
     (StopReason.CONTEXT, ("model_context_window_exceeded", "context_window_exceeded")),
     (StopReason.PAUSE, ("pause_turn", "compaction")),
     (StopReason.REFUSAL, ("refusal",)),

@@ -27,6 +27,9 @@ class WireRules:
         thinking_bound: while thinking is asked for, the assistant turn of an unfinished tool loop must begin with
             that model's own thoughts.
         unanswered_calls: whether a call may stay without a result.
+        plain_reasoning: thoughts without any stamp may go back as the wire's plain text of thoughts.
+        assistant_media: whether pictures and documents may stand in a model's own turn.
+        own_schemes: schemes of addresses that this provider fetches beside http and https, such as "s3" or "gs".
     """
 
     call_ids: str | None = None
@@ -45,3 +48,6 @@ class WireRules:
     custom_calls: bool = False
     thinking_bound: bool = False
     unanswered_calls: bool = False
+    plain_reasoning: bool = False
+    assistant_media: bool = False
+    own_schemes: frozenset[str] = frozenset()

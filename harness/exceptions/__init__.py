@@ -14,6 +14,7 @@ HarnessError
 │   ├── RateLimited             429: wait and try again
 │   ├── QuotaSpent              429 that no waiting mends
 │   ├── Overloaded              5xx, 529
+│   │   └── CircuitOpen         it failed so often that it is left alone for a while
 │   ├── Unreachable             no connection, or none any more
 │   ├── Broken                  an answer that cannot be read, or ended too early
 │   ├── ContextTooLong          the one 400 a bigger model can mend
@@ -59,6 +60,7 @@ from harness.exceptions.node_errors import (
 )
 from harness.exceptions.provider_errors import (
     Broken,
+    CircuitOpen,
     ContextTooLong,
     KeyRefused,
     Overloaded,
@@ -97,6 +99,7 @@ __all__ = [
     "Broken",
     "BudgetExceeded",
     "CallableRefused",
+    "CircuitOpen",
     "ConfigurationInvalid",
     "Confined",
     "ContextTooLong",

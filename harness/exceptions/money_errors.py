@@ -8,7 +8,16 @@ from harness.exceptions.root import HarnessError
 
 
 class MoneyError(HarnessError):
-    """Something about money that stops a call before it is sent."""
+    """Something about money that stops a call before it is sent.
+
+    Args:
+        after: with what another target failed before, where this one was only asked in its place.
+    """
+
+    after: str = ""
+
+    def _told(self, words: str) -> str:
+        return f"{words}\nIt was to answer in place of another: {self.after}" if self.after else words
 
 
 class BudgetExceeded(MoneyError):
@@ -55,7 +64,7 @@ class BudgetExceeded(MoneyError):
 
     def __str__(self) -> str:
         until = f"resets {self.resets_at.isoformat()}" if self.resets_at else "it does not reset"
-        return (
+        return self._told(
             f"budget of {self.scope}: limit {self.limit} {self.unit}, spent {self.spent}, held {self.held}, "
             f"asked {self.requested}; {until}. "
             f"Raise it: `harness budget set {self.scope} AMOUNT --unit {self.unit} --per {self.period}`"
@@ -71,7 +80,7 @@ class PriceUnknown(MoneyError):
         self.overrides_file = overrides_file
 
     def __str__(self) -> str:
-        return (
+        return self._told(
             f"no price is known for {self.model!r}, so it was not called. If you know it, add to {self.overrides_file}:\n"
             f"{json.dumps(self.model)}: {{input_usd_per_million: 0.00, output_usd_per_million: 0.00, "
             "source: https://..., checked: YYYY-MM-DD}"

@@ -56,6 +56,10 @@ class Overloaded(ProviderError):
     retryable = True
 
 
+class CircuitOpen(Overloaded):
+    """The endpoint failed so often that it is left alone for a while; nothing was sent."""
+
+
 class Unreachable(ProviderError):
     """No connection could be made; nothing was billed."""
 

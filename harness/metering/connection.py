@@ -9,6 +9,9 @@ from harness.dialects.transport import Transport
 from harness.dialects.wire import WireRequest
 from harness.routing.decision import Target
 
+_CREDENTIAL_HEADERS = frozenset({"authorization", "x-api-key", "api-key", "x-goog-api-key", "x-amz-security-token"})
+_TOKEN_SCHEMES = frozenset({"bearer", "basic"})
+
 
 @dataclass(frozen=True, slots=True)
 class Connection:
@@ -32,6 +35,17 @@ class Connection:
             KeyRefused: there are no credentials to sign it with.
         """
         return request if self.signer is None else await self.signer.signed(request)
+
+    def secrets(self, request: WireRequest) -> tuple[str, ...]:
+        """What of a request proves who sends it, and must stand in no message."""
+        key = self.target.api_key
+        found = [key.get_secret_value().strip()] if key is not None else []
+        for name, value in request.headers.items():
+            if name.lower() in _CREDENTIAL_HEADERS:
+                scheme, _, rest = value.partition(" ")
+                # What AWS's header holds is a signature of this one request, and names.
+                found += [rest] if scheme.lower() in _TOKEN_SCHEMES else [value] if not rest else []
+        return tuple(dict.fromkeys(each for each in found if each))
 
 
 class Connections(Protocol):

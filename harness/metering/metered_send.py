@@ -19,6 +19,7 @@ from harness.ledger.entries import CallContext, Journalled, Send, Settlement
 from harness.ledger.hold_leases import HoldLeases
 from harness.ledger.money_store import MoneyStore
 from harness.metering.connection import Connection
+from harness.metering.hidden_keys import hide
 from harness.models.prices import PriceBook, PricedModel, PricedUsage, nano_usd
 from harness.models.usage import Usage
 from harness.routing.decision import Target
@@ -152,10 +153,11 @@ class MeteredSends:
     ) -> Sent[ReplyT]:
         began = self._monotonic()
         try:
-            reply = await exchange(await connection.signed(wire))
+            wire = await connection.signed(wire)
+            reply = await exchange(wire)
             settlement = self._answered(send, priced, reply, began)
         except ProviderError as error:
-            _hide_key(error, connection)
+            hide(error, connection.secrets(wire))
             await self._money.settle(send, self._failed(send, error, began))
             raise
         except BaseException:
@@ -223,11 +225,3 @@ class _Priced:
 def priced_model(target: Target) -> PricedModel:
     """What a target's price is looked up by."""
     return PricedModel(target.model_name, target.model.wire_name, target.endpoint.price_provider, target.model.price)
-
-
-def _hide_key(error: ProviderError, connection: Connection) -> None:
-    """Take the key out of a provider's words; some repeat it when they refuse it."""
-    key = connection.target.api_key.get_secret_value() if connection.target.api_key is not None else ""
-    if key and key in error.message:
-        error.message = error.message.replace(key, "[redacted]")
-        error.args = (error.endpoint, error.message)

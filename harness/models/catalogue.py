@@ -141,7 +141,7 @@ class Model(_Fact):
             never too small.
         price: an override; None asks genai-prices by the endpoint's `price_provider` and `wire_name`.
         also_at: further endpoints that serve it, in the order in which they are tried.
-        fallback: models that answer, in this order, when this one failed and its binding names nobody else.
+        fallback: models that answer, in this order, when this one and those that its binding names have failed.
     """
 
     endpoint: str
@@ -154,10 +154,12 @@ class Model(_Fact):
     fallback: tuple[str, ...] = ()
 
     @model_validator(mode="after")
-    def _one_place_once(self) -> Self:
+    def _each_once(self) -> Self:
         endpoints = [self.endpoint, *(place.endpoint for place in self.also_at)]
         if len(set(endpoints)) != len(endpoints):
             raise ValueError("an endpoint stands twice; each is tried once")
+        if len(set(self.fallback)) != len(self.fallback):
+            raise ValueError("a model stands twice among the fallbacks; each is tried once")
         return self
 
     def placed(self) -> "tuple[Model, ...]":

@@ -23,6 +23,8 @@ _NODE = re.compile(rf"(?P<workflow>{_NAME})/(?P<node>{_NAME})")
 # What somebody recognises a whole binding, endpoint or model by; the rest is in the file.
 _TELLING = frozenset({"model", "fallback", "endpoint", "base_url", "gguf", "gguf_env", "scripted_replies"})
 
+_PLACE_FIELDS = frozenset({"role", "workflow", "node"})
+
 
 class Subject(StrEnum):
     """What a change is about."""
@@ -85,13 +87,25 @@ def parse_place(text: str) -> Place:
 
 
 def check_models(names: Iterable[str], catalogue: Catalogue) -> None:
-    """That each of these models and its endpoint is in the catalogue.
+    """That each of these models and the endpoints that serve it are in the catalogue.
 
     Raises:
         NameUnknown: with the nearest names there are.
     """
     for name in names:
-        catalogue.endpoint_of(catalogue.model(name))
+        for placed in catalogue.model(name).placed():
+            catalogue.endpoint_of(placed)
+
+
+def check_endpoint(model: str, endpoint: str | None, catalogue: Catalogue) -> None:
+    """That an endpoint serves a model; None is any.
+
+    Raises:
+        NameUnknown: with the endpoints that do.
+    """
+    served = [placed.endpoint for placed in catalogue.model(model).placed()]
+    if endpoint is not None and endpoint not in served:
+        raise NameUnknown(f"endpoint of {model!r}:", endpoint, served)
 
 
 def known_roles(bindings: BindingsFile, of_workflows: Iterable[str]) -> frozenset[str]:
@@ -137,7 +151,7 @@ def _said(subject: Subject, value: BaseModel | None) -> JsonObject | None:
         return None
     said = stated(value)
     # A binding's name says its place already.
-    return {key: each for key, each in said.items() if subject is not Subject.BINDING or key in {"model", "fallback"}}
+    return {key: each for key, each in said.items() if subject is not Subject.BINDING or key not in _PLACE_FIELDS}
 
 
 def _differing(one: JsonObject, other: JsonObject) -> JsonObject:

@@ -12,10 +12,13 @@ from typing import Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from harness.exceptions import RoleUnbound, SpecificationInvalid
-from harness.models.catalogue import Catalogue, Endpoint, Model
+from harness.models.catalogue import Capability, Catalogue, Endpoint, Model
 from harness.names import nearest_names
+from harness.routing.fallback_cycles import chain_between, fallback_cycles
 from ontology.exceptions import YamlInvalid
 from ontology.yaml_documents import YamlDocument, read_yaml, validation_problems
+
+_KeyPath = tuple[str | int, ...]
 
 
 class _Value(BaseModel):
@@ -29,13 +32,16 @@ class Binding(_Value):
         workflow: only there; None for every workflow.
         node: only at this node; needs a workflow.
         model: the catalogue's name of the model.
-        fallback: models that answer, in this order, when the one before failed; each send is held and charged.
+        endpoint: which of the endpoints that serve the model is tried first; the others follow.
+        fallback: models that answer, in this order, when the one before failed; each send is held and charged. The
+            fallbacks that models name in the catalogue come after them.
     """
 
     role: str = Field(min_length=1)
     model: str = Field(min_length=1)
     workflow: str | None = Field(default=None, min_length=1)
     node: str | None = Field(default=None, min_length=1)
+    endpoint: str | None = Field(default=None, min_length=1)
     fallback: tuple[str, ...] = ()
 
     @model_validator(mode="after")
@@ -104,23 +110,6 @@ class BindingsFile(_Value):
         return self.model_copy(update={"bindings": (*others, binding)})
 
 
-def unknown_model_problems(document: YamlDocument | None, bindings: BindingsFile, builtin: Catalogue) -> list[str]:
-    """Bindings and models that name what is in no catalogue, by their place where there is a document."""
-    catalogue = bindings.catalogue(builtin)
-    problems: list[str] = []
-    for place, binding in enumerate(bindings.bindings):
-        named: list[tuple[tuple[str | int, ...], str]] = [(("model",), binding.model)]
-        named += [(("fallback", number), name) for number, name in enumerate(binding.fallback)]
-        for key, name in named:
-            if name not in catalogue.models:
-                problems.append(_unknown(document, ("bindings", place, *key), "model", name, catalogue.models))
-    for name, model in bindings.models.items():
-        if model.endpoint not in catalogue.endpoints:
-            key = ("models", name, "endpoint")
-            problems.append(_unknown(document, key, "endpoint", model.endpoint, catalogue.endpoints))
-    return problems
-
-
 def read_bindings(path: Path, builtin: Catalogue) -> BindingsFile:
     """Read and check a bindings file.
 
@@ -136,16 +125,98 @@ def read_bindings(path: Path, builtin: Catalogue) -> BindingsFile:
         bindings = BindingsFile.model_validate({} if document.value is None else document.value)
     except ValidationError as error:
         raise SpecificationInvalid(validation_problems(document, error, BindingsFile)) from error
-    problems = unknown_model_problems(document, bindings, builtin)
+    problems = catalogue_problems(bindings, builtin, document)
     if problems:
         raise SpecificationInvalid(problems)
     return bindings
 
 
-def _unknown(
-    document: YamlDocument | None, key: tuple[str | int, ...], kind: str, name: str, existing: Iterable[str]
-) -> str:
-    near = nearest_names(name, existing)
-    hint = f"did you mean {' or '.join(map(repr, near))}?" if near else "name one of the catalogue, or add it here"
-    reason = f"no {kind} {name!r}; {hint}"
-    return document.problem(key, reason) if document else reason
+def catalogue_problems(
+    bindings: BindingsFile, builtin: Catalogue, document: YamlDocument | None = None
+) -> tuple[str, ...]:
+    """What bindings and models name that cannot be: one line each, by its place where there is a document.
+
+    Models and endpoints that are in no catalogue, a preferred endpoint that does not serve its model, fallbacks that
+    lead back to where they began, and vectors of one model in the place of another's.
+    """
+    found = _Problems(bindings.catalogue(builtin), document)
+    for place, binding in enumerate(bindings.bindings):
+        found.check_binding(("bindings", place), binding)
+    for name, model in bindings.models.items():
+        found.check_model(("models", name), model)
+    found.check_cycles(bindings)
+    return tuple(found.lines)
+
+
+class _Problems:
+    """Gathers what is wrong with bindings and models under one catalogue."""
+
+    def __init__(self, catalogue: Catalogue, document: YamlDocument | None) -> None:
+        self._catalogue = catalogue
+        self._document = document
+        self._fallbacks = {name: model.fallback for name, model in catalogue.models.items()}
+        self.lines: dict[str, None] = {}
+
+    def check_binding(self, path: _KeyPath, binding: Binding) -> None:
+        """A binding's names, and what its fallbacks lead to."""
+        self._check_name((*path, "model"), "model", binding.model, self._catalogue.models)
+        for place, name in enumerate(binding.fallback):
+            key = (*path, "fallback", place)
+            self._check_name(key, "model", name, self._catalogue.models)
+            chain = chain_between(self._fallbacks, name, binding.model)
+            if chain is not None:
+                self._add(key, _cycle_words((binding.model, *chain)))
+        model = self._catalogue.models.get(binding.model)
+        if model is None:
+            return
+        served = [each.endpoint for each in model.placed()]
+        if binding.endpoint is not None and binding.endpoint not in served:
+            reason = f"{binding.endpoint!r} does not serve {binding.model!r}; name one of {', '.join(served)}"
+            self._add((*path, "endpoint"), reason)
+        if _only_embeds(model) and binding.fallback:
+            self._add((*path, "fallback"), _other_space_words(binding.model, binding.fallback))
+
+    def check_model(self, path: _KeyPath, model: Model) -> None:
+        """A model's endpoints and fallbacks."""
+        self._check_name((*path, "endpoint"), "endpoint", model.endpoint, self._catalogue.endpoints)
+        for place, other in enumerate(model.also_at):
+            key = (*path, "also_at", place, "endpoint")
+            self._check_name(key, "endpoint", other.endpoint, self._catalogue.endpoints)
+        for place, name in enumerate(model.fallback):
+            self._check_name((*path, "fallback", place), "model", name, self._catalogue.models)
+        if _only_embeds(model) and model.fallback:
+            self._add((*path, "fallback"), _other_space_words(str(path[-1]), model.fallback))
+
+    def check_cycles(self, bindings: BindingsFile) -> None:
+        """Models whose fallbacks lead back to them, at the first of them that the file has."""
+        for chain in fallback_cycles(self._fallbacks):
+            here = next((place for place, name in enumerate(chain) if name in bindings.models), 0)
+            around = (*chain[here:-1], *chain[:here], chain[here])
+            step = self._fallbacks[around[0]].index(around[1])
+            self._add(("models", around[0], "fallback", step), _cycle_words(around))
+
+    def _check_name(self, key: _KeyPath, kind: str, name: str, existing: Iterable[str]) -> None:
+        if name in existing:
+            return
+        near = nearest_names(name, existing)
+        hint = f"did you mean {' or '.join(map(repr, near))}?" if near else "name one of the catalogue, or add it here"
+        self._add(key, f"no {kind} {name!r}; {hint}")
+
+    def _add(self, key: _KeyPath, reason: str) -> None:
+        self.lines[self._document.problem(key, reason) if self._document else reason] = None
+
+
+def _cycle_words(chain: Iterable[str]) -> str:
+    return f"fallbacks go round: {' -> '.join(chain)}; each model is asked once, so take one of these steps out"
+
+
+def _only_embeds(model: Model) -> bool:
+    return model.capabilities == frozenset({Capability.EMBEDDINGS})
+
+
+def _other_space_words(name: str, fallback: Iterable[str]) -> str:
+    others = ", ".join(map(repr, fallback))
+    return (
+        f"{name!r} embeds, and vectors of another model ({others}) cannot be compared with its own: "
+        "name further endpoints of the same model under `also_at` instead"
+    )

@@ -1,4 +1,4 @@
-"""The tables of `money.db`: limits, balances, holds, entries, the journal and its payloads, tasks.
+"""The tables of `money.db`: limits, balances, holds, entries, the journal and its payloads, tasks, rate limits.
 
 Amounts are whole nano-dollars, tokens or calls; times are ISO 8601 UTC text, which sorts by time.
 Balances are a projection of entries and open holds. Each index is a page more that every call writes twice, so they
@@ -157,4 +157,19 @@ tasks = Table(
     Index("tasks_by_kind", "organisation", "kind"),
 )
 
-MONEY_MIGRATIONS = Migrations(Path(__file__).parent / "migrations" / "money", "alembic_version_money", "0001_money")
+# Of nobody in particular: a vendor limits whole organisations.
+rate_lanes = Table(
+    "rate_lanes",
+    metadata,
+    Column("organisation", Text, primary_key=True),
+    Column("endpoint", Text, primary_key=True),
+    Column("model", Text, primary_key=True),  # its wire name; empty for a limit of the whole endpoint
+    Column("unit", Text, primary_key=True),  # "requests" or "tokens"
+    Column("per_minute", BigInteger),  # as an answer said; NULL where none did
+    Column("due_us", BigInteger, nullable=False),  # microseconds since 1970 at which what was let through has run off
+    sqlite_with_rowid=False,
+)
+
+MONEY_MIGRATIONS = Migrations(
+    Path(__file__).parent / "migrations" / "money", "alembic_version_money", "0002_rate_lanes"
+)

@@ -1,4 +1,5 @@
 import asyncio
+import re
 
 import pytest
 
@@ -283,3 +284,74 @@ def test_without_a_project_a_node_needs_its_role_and_a_file_its_name(tmp_path, m
     assert project.say("bind", "hello/judge:judge", "smollm2-135m").code == 0
     assert project.say("apply").code == 2
     assert project.say("diff", "nowhere.yaml").code == 2
+
+
+PLACED = """
+  placed:
+    endpoint: scripted
+    wire_name: placed
+    context_tokens: 8192
+    price: {free: true, source: made up, checked: 2026-11-24}
+    also_at: [{endpoint: groq, wire_name: placed-too, price: {free: true, source: made up, checked: 2026-11-24}}]
+  round: {endpoint: scripted, wire_name: round, context_tokens: 8192, fallback: [placed]}
+"""
+
+
+@pytest.fixture
+def placed(project):
+    text = project.bindings.read_text(encoding="utf-8").rstrip("\n")
+    project.bindings.write_text(text + PLACED, encoding="utf-8")
+    return project
+
+
+def preferred(project):
+    return {row["place"]: row["endpoint"] for row in project.say("bindings", "--json").lines}["writer"]
+
+
+def test_a_binding_prefers_one_of_its_model_s_endpoints_until_it_is_taken_back(placed):
+    assert placed.say("bind", "writer", "placed").code == 0
+    assert preferred(placed) == "scripted"
+    made = placed.say("bind", "writer", "placed", "--endpoint", "groq", "--json").object
+    assert made["changes"] == [{"subject": "binding", "name": "writer", "before": {}, "after": {"endpoint": "groq"}}]
+    assert preferred(placed) == "groq"
+    assert placed.say("bind", "writer", "placed", "--endpoint", "groq").err.startswith("nothing new")
+    exported = placed.say("bind", "--export", "-").out
+    assert "endpoint: groq" in exported
+    assert placed.say("bindings", "--rollback", str(made["version"] - 1)).code == 0
+    assert preferred(placed) == "scripted"
+
+
+def test_an_endpoint_that_does_not_serve_the_model_is_answered_with_those_that_do(placed):
+    said = placed.say("bind", "writer", "placed", "--endpoint", "openai")
+    assert said.code == 2
+    assert "'scripted' or 'groq'" in said.err
+    assert bound(placed.say("bindings", "--json"))["writer"] == "scripted"
+
+
+def test_fallbacks_that_go_round_are_refused_by_bind_apply_and_check(placed):
+    said = placed.say("bind", "writer", "placed", "--fallback", "round")
+    assert said.code == 3
+    assert "binding writer: fallbacks go round: placed -> round -> placed" in said.err
+    assert placed.say("bind", "writer", "round", "--fallback", "placed").code == 0
+    with placed.bindings.open("a", encoding="utf-8") as file:
+        file.write("  self: {endpoint: scripted, wire_name: self, context_tokens: 8192, fallback: [self]}\n")
+    for command in ("apply", "check", "diff"):
+        said = placed.say(command)
+        assert said.code == 3, command
+        assert "fallbacks go round: self -> self" in said.out + said.err
+        assert re.search(r"bindings\.yaml:\d+:\d+: models\.self\.fallback\[0\]", said.out + said.err)
+
+
+def test_what_a_run_may_cost_counts_each_endpoint_of_its_models(placed):
+    def worst(*words):
+        assert placed.say("bind", "hello/write", *words).code == 0
+        (checked,) = (each for each in placed.say("check", "--json").object["files"] if each["worst_case"])
+        return next(node for node in checked["worst_case"]["nodes"] if node["node"] == "write")
+
+    alone, doubled = worst("scripted"), worst("placed")
+    assert doubled["models"] == ["placed"]
+    assert doubled["total"]["calls"] == 2 * alone["total"]["calls"]
+    assert worst("placed", "--endpoint", "groq")["total"] == doubled["total"]
+    both = worst("placed", "--fallback", "scripted")
+    assert both["models"] == ["placed", "scripted"]
+    assert both["total"]["calls"] == 3 * alone["total"]["calls"]

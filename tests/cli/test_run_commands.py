@@ -74,7 +74,7 @@ def test_the_worst_case_covers_every_hold_of_a_list_with_a_failing_first_model(g
         write="Greet {{ item }} of {{ guest }}.",
         bindings=BINDINGS.replace("model: scripted}]", "model: scripted, fallback: [other]}]")
         + BINDINGS[BINDINGS.index("  scripted:\n") :].replace("scripted:", "other:").replace("wire_name: scripted", "wire_name: other"),
-        replies="replies: [{model: other, text: Hello}, {model: scripted, error: {status: 503}}]\n",
+        replies="replies: [{model: other, text: Hello}, {model: scripted, error: {status: 504}}]\n",
     )  # fmt: skip
     tags = 'tags=["\U0001f600\U0001f600", "a very long one that is cut", "</document>"]'
     ahead, recorded, *_, result = greet("run", "greet", "--json", "-i", tags).lines

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.dialects.openai_chat import OpenAIChat
-from harness.dialects.openai_chat_request import OpenAIChatQuirks
+from harness.dialects.openai_chat_quirks import OpenAIChatQuirks
 from harness.dialects.wire import WireResponse
 from harness.exceptions import Broken, ConfigurationInvalid, KeyRefused, Overloaded, QuotaSpent
 from harness.models.catalogue import Endpoint, Model
@@ -19,6 +19,7 @@ from harness.models.messages import (
     StopReason,
     TextDelta,
     Tool,
+    ToolCallDelta,
     ToolCallPart,
     ToolResultPart,
     assistant,
@@ -45,9 +46,9 @@ def body_of(request, **more):
     return json.loads(encoded(request, **more).body)
 
 
-def decoded(message, finish="stop", headers=None, **more):
+def decoded(message, finish="stop", headers=None, origin=None, **more):
     completion = {"model": "m", "choices": [{"message": message, "finish_reason": finish}], **more}
-    return CHAT.decode(WireResponse(200, headers or {}, json.dumps(completion).encode()), origin_of())
+    return CHAT.decode(WireResponse(200, headers or {}, json.dumps(completion).encode()), origin or origin_of())
 
 
 def test_a_request_is_compact_json_with_everything_that_was_asked():
@@ -150,7 +151,7 @@ def test_a_reply_keeps_words_thoughts_calls_and_the_raw_answer():
     call = {"id": "call_1", "type": "function", "function": {"name": "f", "arguments": '{"a":  1}'}}
     message = {"content": "hi", "reasoning": "hm", "tool_calls": [call]}
     reply = decoded(message, "tool_calls", {"x-request-id": "req_1"}, extra={"kept": True})
-    assert reply.message.parts[0] == ReasoningPart(text="hm")
+    assert reply.message.parts[0] == ReasoningPart(text="hm", opaque={"reasoning": "hm"}, origin=origin_of())
     assert reply.text == "hi"
     assert reply.message.parts[2] == ToolCallPart(call_id="call_1", name="f", arguments='{"a":  1}')
     assert (reply.stop, reply.stop_raw, reply.request_id) == (StopReason.TOOL, "tool_calls", "req_1")
@@ -276,6 +277,10 @@ def test_a_server_that_answers_whole_when_asked_to_stream_is_understood():
     found = events_of(body[:9], body[9:], headers={"content-type": "application/json; charset=utf-8"})
     assert [type(each) for each in found] == [TextDelta, ReplyEnd]
     assert found[-1].reply.text == "hi"
+    call = {"id": "a", "function": {"name": "f", "arguments": "{}"}}
+    body = json.dumps({"choices": [{"message": {"tool_calls": [call]}, "finish_reason": "tool_calls"}]}).encode()
+    found = events_of(body, headers={"content-type": "application/json"})
+    assert found[0] == ToolCallDelta(place=0, call_id="a", name="f", arguments="{}")
 
 
 NAMES = [
@@ -326,20 +331,33 @@ def test_whatever_a_server_streams_is_a_reply_or_broken(chunks):
 
 words = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20)
 calls = st.builds(ToolCallPart, call_id=words, name=words, arguments=st.just('{"a": [1]}'))
-parts = st.tuples(st.builds(ReasoningPart, text=words)) | st.tuples()
+calls |= st.builds(ToolCallPart, call_id=words, name=words, arguments=words, custom=st.just(True))
+thoughts = st.text(st.characters(exclude_categories=["Cs"]), max_size=9)
+HERE = origin_of(model=MODEL.wire_name)
+
+
+def in_a_field(text):
+    return [ReasoningPart(text=text, opaque={"reasoning_content": text}, origin=HERE)] if text else []
+
+
+def among_the_content(text):
+    block = {"type": "thinking", "thinking": [{"type": "text", "text": text}], "closed": True}
+    return [ReasoningPart(text=text, opaque=block, origin=HERE)]
+
+
+def in_details(text):
+    details = {"reasoning_details": [{"type": "reasoning.text", "text": text, "signature": "s", "index": 0}]}
+    return [ReasoningPart(text=text, opaque=details, origin=HERE)]
 
 
 @settings(deadline=None)  # the machine may be busy
 @given(
-    parts,
+    st.builds(lambda make, text: make(text), st.sampled_from([in_a_field, among_the_content, in_details]), thoughts),
     st.text(st.characters(exclude_categories=["Cs"]), max_size=9),
     st.lists(calls, max_size=3, unique_by=lambda c: c.call_id),
 )
-def test_a_turn_that_goes_out_comes_back_the_same(thoughts, text, tool_calls):
-    message = {
-        "role": "assistant",
-        "parts": [*thoughts, *([{"type": "text", "text": text}] if text else []), *tool_calls],
-    }
-    turn = Message.model_validate(message)
-    sent = body_of(asking(turn), reasoning_field="reasoning_content")["messages"][0]
-    assert decoded(sent).message == turn
+def test_a_turn_that_goes_out_comes_back_the_same(reasoning, text, tool_calls):
+    said = [{"type": "text", "text": text}] if text else []
+    turn = Message.model_validate({"role": "assistant", "parts": [*reasoning, *said, *tool_calls]})
+    sent = body_of(asking(turn))["messages"][0]
+    assert decoded(sent, origin=HERE).message == turn

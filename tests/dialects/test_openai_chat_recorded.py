@@ -1,13 +1,23 @@
 """The dialect beside an independent reading of what real servers sent."""
 
 import json
+from collections import Counter
 
 import pytest
 
 from harness.dialects.openai_chat import OpenAIChat
 from harness.exceptions import Broken, ProviderError, RequestRefused
-from harness.models.messages import ReasoningDelta, ReasoningPart, ReplyEnd, StopReason, TextDelta
-from tests.dialects.wire_targets import origin_of
+from harness.models.messages import (
+    ModelRequest,
+    ReasoningDelta,
+    ReasoningPart,
+    ReplyEnd,
+    StopReason,
+    TextDelta,
+    ToolCallDelta,
+    ToolCallPart,
+)
+from tests.dialects.wire_targets import origin_of, target_of
 
 CHAT = OpenAIChat()
 
@@ -30,18 +40,19 @@ def chunks_of(record):
 
 
 def expected_usage(record):
-    """Input, output, cache read, reasoning: the last usage that the body holds."""
+    """Input, output, cache read, cache write, reasoning: the last usage that the body holds."""
     found = [c.get("usage") or (c.get("x_groq") or {}).get("usage") for c in chunks_of(record)]
     usage = next((u for u in reversed(found) if u), None)
     if usage is None:
-        return (None, None, None, None)
+        return (None,) * 5
     prompt, completion = usage.get("prompt_tokens_details") or {}, usage.get("completion_tokens_details") or {}
     names = [prompt.get("cached_tokens")]
     names += [usage.get(name) for name in ("cached_tokens", "num_cached_tokens", "prompt_cache_hit_tokens")]
     cached = next((count for count in names if count is not None), None)
     # Gemini leaves its thoughts out of completion_tokens and counts them in the total alone.
     output = usage["total_tokens"] - usage["prompt_tokens"]
-    return (usage["prompt_tokens"], output, cached, completion.get("reasoning_tokens"))
+    written = prompt.get("cache_write_tokens")
+    return (usage["prompt_tokens"], output, cached, written, completion.get("reasoning_tokens"))
 
 
 def expected_text(record):
@@ -56,6 +67,19 @@ def expected_text(record):
             else:
                 words += [part["text"] for part in content if part.get("type") == "text"]
     return "".join(words)
+
+
+def expected_reasoning(record):
+    thoughts = []
+    for chunk in chunks_of(record):
+        for choice in chunk.get("choices") or []:
+            message = choice.get("message") or choice.get("delta") or {}
+            if choice.get("index", 0) != 0:
+                continue
+            thoughts.append(message.get("reasoning_content") or message.get("reasoning") or "")
+            content = message.get("content") if isinstance(message.get("content"), list) else []
+            thoughts += [piece["text"] for part in content for piece in part.get("thinking") or []]
+    return "".join(thoughts)
 
 
 def expected_arguments(record):
@@ -99,14 +123,61 @@ def test_every_recorded_answer_says_the_same_as_an_independent_reading(answers, 
     for record in answers:
         reply = reply_to(record, response_of)
         usage = reply.usage
-        found = (usage.input_tokens, usage.output_tokens, usage.cache_read_tokens, usage.reasoning_tokens)
-        assert found == expected_usage(record), record["id"]
+        found = (usage.input_tokens, usage.output_tokens, usage.cache_read_tokens, usage.cache_write_tokens)
+        assert (*found, usage.reasoning_tokens) == expected_usage(record), record["id"]
         assert reply.text == expected_text(record), record["id"]
+        thoughts = [part.text for part in reply.message.parts if isinstance(part, ReasoningPart)]
+        assert "".join(thoughts) == expected_reasoning(record), record["id"]
         calls = [part for part in reply.message.parts if part.type == "tool_call"]
         names = [call.name for call in calls]
         assert (names, "".join(call.arguments for call in calls)) == expected_arguments(record), record["id"]
         assert all(call.call_id for call in calls), record["id"]
         assert len({call.call_id for call in calls}) == len(calls), record["id"]
+
+
+def sent_back(message):
+    request = ModelRequest(messages=(message,), max_output_tokens=9)
+    return json.loads(CHAT.encode(request, target_of(), stream=False).body)["messages"][0]
+
+
+def test_a_recorded_message_goes_back_to_its_origin_as_it_came(answers, response_of):
+    found = Counter()
+    for record in answers:
+        reply = reply_to(record, response_of)
+        came, sent = reply.raw["choices"][0]["message"], sent_back(reply.message)
+        details = came.get("reasoning_details")
+        for field in ("reasoning_details", "reasoning_content", "reasoning", "extra_content"):
+            if came.get(field) and not (details and field == "reasoning"):
+                assert sent[field] == came[field], record["id"]
+                found[field] += 1
+        if isinstance(came.get("content"), list) and any("thinking" in chunk for chunk in came["content"]):
+            assert sent["content"] == came["content"], record["id"]
+            found["content"] += 1
+        sent_calls = [] if (came.get("function_call") or {}).get("name") else sent.get("tool_calls") or []
+        for was, call in zip(came.get("tool_calls") or [], sent_calls, strict=True):
+            kind = call["type"]
+            assert call[kind] == {name: was[kind][name] or "{}" for name in call[kind]}, record["id"]
+            assert call["id"] == was["id"] or not was["id"], record["id"]
+            found[kind] += 1
+    assert set(found) == {
+        *("reasoning_details", "reasoning_content", "reasoning", "extra_content"),
+        *("content", "function", "custom"),
+    }
+
+
+def test_every_recorded_source_is_a_citation(answers, response_of):
+    cited = 0
+    for record in answers:
+        chunks = chunks_of(record)
+        listed = [address for chunk in chunks for address in chunk.get("citations") or []]
+        for chunk in chunks:
+            message = [c.get("message") or c.get("delta") or {} for c in (chunk.get("choices") or [])[:1]]
+            notes = [note for each in message for note in each.get("annotations") or []]
+            listed += [note["url_citation"]["url"] for note in notes if note["type"] == "url_citation"]
+        found = [part.source for part in reply_to(record, response_of).message.parts if part.type == "citation"]
+        assert found == listed, record["id"]
+        cited += bool(found)
+    assert cited >= 6
 
 
 def test_every_recorded_stop_reason_but_a_missing_one_is_known(answers, response_of):
@@ -143,6 +214,14 @@ def test_the_pieces_of_a_stream_are_its_reply(answers, response_of):
         assert "".join(e.text for e in events if isinstance(e, TextDelta)) == reply.text
         thoughts = "".join(part.text for part in reply.message.parts if isinstance(part, ReasoningPart))
         assert "".join(e.text for e in events if isinstance(e, ReasoningDelta)) == thoughts, record["id"]
+        calls = [part for part in reply.message.parts if isinstance(part, ToolCallPart)]
+        pieces = [
+            [e for e in events if isinstance(e, ToolCallDelta) and e.place == place] for place in range(len(calls))
+        ]
+        for call, said in zip(calls, pieces, strict=True):
+            assert "".join(piece.name for piece in said) == call.name, record["id"]
+            assert "".join(piece.arguments for piece in said) == call.arguments, record["id"]
+            assert "".join(piece.call_id for piece in said) in ("", call.call_id), record["id"]
 
 
 def test_no_stream_cut_anywhere_before_its_end_is_taken_for_a_short_answer(answers, response_of):

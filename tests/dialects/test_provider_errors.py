@@ -1,5 +1,6 @@
 import json
 import pickle
+from collections import Counter
 
 import pytest
 
@@ -17,6 +18,7 @@ from harness.exceptions import (
     Refused,
     RequestRefused,
 )
+from tests import recorded_traffic
 from tests.dialects.wire_targets import origin_of
 
 RECORDED_FAULTS = {
@@ -53,6 +55,42 @@ RECORDED_FAULTS = {
     "recorded-429-openrouter-de68": RateLimited,
 }
 
+WAITS = {
+    "anthropic-429": 1,
+    "anthropic-429-noretryafter": None,
+    "openai-429-quota": None,
+    "openai-429-rate": 2,
+    "google-429-retryinfo": 34.4,
+    "recorded-429-azure_openai-f362": 1,
+    "recorded-429-openrouter-de68": None,
+}
+# Vendor, status, envelope and class: how many of each are recorded.
+RECORDED_ERRORS = {
+    ("anthropic", 400, "error.type", "RequestRefused"): 1,
+    ("anthropic", 401, "error.type", "KeyRefused"): 5,
+    ("anthropic", 404, "error.type", "RequestRefused"): 9,
+    ("azure_openai", 401, "error.code", "KeyRefused"): 2,
+    ("azure_openai", 404, "error.code", "RequestRefused"): 1,
+    ("azure_openai", 429, "error.details", "RateLimited"): 1,
+    ("bedrock", 400, "message", "RequestRefused"): 9,
+    ("bedrock", 403, "message", "KeyRefused"): 3,
+    ("cohere", 404, "message", "RequestRefused"): 3,
+    ("deepseek", 400, "error.param", "RequestRefused"): 1,
+    ("deepseek", 401, "error.param", "KeyRefused"): 1,
+    ("gemini", 400, "error.details", "KeyRefused"): 2,
+    ("gemini", 404, "error.status", "RequestRefused"): 3,
+    ("groq", 404, "error.code", "RequestRefused"): 2,
+    ("mistral", 401, "detail", "KeyRefused"): 1,
+    ("openai", 400, "error.param", "RequestRefused"): 10,
+    ("openai", 401, "error.param", "KeyRefused"): 6,
+    ("openai", 404, "error.param", "RequestRefused"): 6,
+    ("openai_compatible", 400, "error.code", "ContextTooLong"): 1,
+    ("openrouter", 400, "error.metadata", "ContextTooLong"): 1,
+    ("openrouter", 429, "error.metadata", "RateLimited"): 1,
+    ("vertex", 400, "error.status", "RequestRefused"): 1,
+    ("xai", 400, "error", "KeyRefused"): 1,
+}
+
 
 def answered(status, body, **headers):
     body = body if isinstance(body, bytes) else json.dumps(body).encode()
@@ -81,19 +119,38 @@ def test_chat_faults_inside_streams_never_become_a_short_answer(recorded_faults,
         assert caught.value.maybe_billed
 
 
-def test_recorded_error_statuses_have_the_class_that_says_what_helps(recorded_chats, response_of):
-    found = {}
-    for record in recorded_chats:
-        if record["status"] >= 400:
-            kind = type(error_of_response("there", response_of(record)))
-            found.setdefault((record["status"], kind.__name__), []).append(record["id"])
-    assert {key: len(ids) for key, ids in found.items()} == {
-        (400, "ContextTooLong"): 2,
-        (400, "RequestRefused"): 3,
-        (401, "KeyRefused"): 4,
-        (404, "RequestRefused"): 8,
-        (429, "RateLimited"): 2,
-    }
+def shape_of(body):
+    """Which envelope a recorded body is, by its fields alone."""
+    value = json.loads(body)
+    value = value[0] if isinstance(value, list) else value
+    inner = value.get("error")
+    if isinstance(inner, dict):
+        known = ("metadata", "details", "status", "param", "code", "type")
+        return "error." + next((field for field in known if field in inner), "message")
+    return next(field for field in ("error", "detail", "message") if field in value)
+
+
+@pytest.fixture(scope="module")
+def recorded_errors():
+    kinds = ("chat", "responses", "completions", "messages", "converse", "converse_stream", "invoke", "count_tokens")
+    kinds += ("generate", "stream_generate", "embeddings")
+    makers = ("openai", "anthropic", "bedrock", "gemini", "cohere")
+    apis = ["embeddings", *(f"{maker}.{kind}" for maker in makers for kind in kinds)]
+    return [record for record in recorded_traffic.recorded(*apis) if record["status"] >= 400]
+
+
+def test_every_recorded_error_of_every_vendor_has_the_class_that_says_what_helps(recorded_errors, response_of):
+    found = Counter()
+    for record in recorded_errors:
+        error = error_of_response("there", response_of(record))
+        found[record["vendor"], record["status"], shape_of(record["body"]), type(error).__name__] += 1
+        assert error.retryable == (record["status"] == 429), record["id"]
+        headers = record["response_headers"]
+        named = [headers.get(name) for name in ("x-request-id", "request-id", "apim-request-id", "x-amzn-requestid")]
+        assert error.request_id == next(filter(None, named), error.request_id), record["id"]
+        assert error.message != "no reason was given", record["id"]
+    assert {key: found[key] for key in RECORDED_ERRORS} == RECORDED_ERRORS
+    assert not found.keys() - RECORDED_ERRORS.keys()
 
 
 def test_of_two_waits_the_longer_counts():
@@ -120,6 +177,11 @@ def test_a_wait_that_is_no_number_is_none(wait):
     ("status", "body", "kind", "words"),
     [
         (400, {"error": "plain text", "code": "some"}, RequestRefused, "plain text"),
+        (400, {"code": "invalid-argument", "error": "Incorrect API key provided."}, KeyRefused, "key"),
+        (400, {"error": {"message": "m", "details": [{"reason": "API_KEY_INVALID"}]}}, KeyRefused, "m"),
+        (402, {"error": {"message": "m"}}, QuotaSpent, "m"),
+        (403, {"error": {"code": 403, "message": "Key limit exceeded (weekly limit)"}}, QuotaSpent, "limit"),
+        (429, {"error": {"message": "m", "type": "insufficient_quota", "code": "insufficient_quota"}}, QuotaSpent, "m"),
         (401, {"detail": "Invalid API Key"}, KeyRefused, "Invalid API Key"),
         (422, {"detail": [{"loc": ["body", "seed"], "msg": "extra"}]}, RequestRefused, "seed"),
         (400, {"object": "error", "message": "maximum context length is 5", "code": 400}, ContextTooLong, "maximum"),
@@ -148,6 +210,16 @@ def test_a_providers_words_are_bounded_one_line_and_without_keys():
     assert error.message.isprintable()
     assert "sk-abc" not in error.message
     assert "s3cret" not in error.message
+
+
+def test_what_helps_by_waiting_says_so_and_nothing_else_does(recorded_faults, response_of):
+    helps = {RateLimited: True, Overloaded: True, QuotaSpent: False, KeyRefused: False, ContextTooLong: False}
+    helps |= {Refused: False, RequestRefused: False}
+    for name, kind in RECORDED_FAULTS.items():
+        error = error_of_response("there", response_of(recorded_faults[name]))
+        assert error.retryable is helps[kind], name
+    waits = {name: error_of_response("there", response_of(recorded_faults[name])).retry_after_seconds for name in WAITS}
+    assert waits == WAITS
 
 
 def test_only_a_gateway_that_gave_up_waiting_may_have_been_billed():

@@ -13,6 +13,7 @@ bindings = st.builds(
     role=names,
     model=st.sampled_from(["m", "n"]),
     workflow=st.none() | names,
+    endpoint=st.none() | st.just("e"),
     fallback=st.sampled_from([(), ("o",), ("o", "p")]),
 )
 files = st.lists(bindings, unique_by=lambda each: each.key).map(lambda each: BindingsFile(bindings=tuple(each)))
@@ -47,6 +48,23 @@ def test_a_changed_model_names_only_the_fields_that_differ():
         {"context_tokens": 20},
     )
     assert str(change) == "~ model x: context_tokens 10 -> context_tokens 20"
+
+
+def test_a_change_of_the_preferred_endpoint_is_said():
+    one = BindingsFile(bindings=(Binding(role="r", model="m"),))
+    other = BindingsFile(bindings=(Binding(role="r", model="m", endpoint="near"),))
+    (change,) = differences(one, other)
+    assert str(change) == "~ binding r: the default -> endpoint near"
+    assert str(differences(BindingsFile(), other)[0]) == "+ binding r: m, endpoint near"
+
+
+def test_a_model_can_be_bound_only_where_every_endpoint_that_serves_it_is_known():
+    model = {"endpoint": "openai", "wire_name": "w", "context_tokens": 10}
+    known = BindingsFile.model_validate(
+        {"models": {"x": {**model, "also_at": [{"endpoint": "opnrouter", "wire_name": "w"}]}}}
+    )
+    with pytest.raises(NameUnknown, match="openrouter"):
+        check_models(["x"], known.catalogue(builtin_catalogue()))
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """The most specific binding fills a role; the decision names its targets, its version and its reasons."""
 
 import asyncio
+import re
 from datetime import UTC, datetime
 
 import pytest
@@ -120,6 +121,117 @@ def test_a_file_that_cannot_be_used_is_told_by_line(tmp_path, text, said):
     path.write_text(text)
     with pytest.raises(SpecificationInvalid, match=said):
         read_bindings(path, builtin_catalogue())
+
+
+PLACED = """\
+bindings:
+- {role: r, model: a, endpoint: two}
+- {role: s, model: b, fallback: [a]}
+endpoints:
+  one: {base_url: "http://one.test"}
+  two: {base_url: "http://two.test"}
+models:
+  a:
+    endpoint: one
+    wire_name: a
+    context_tokens: 9
+    also_at: [{endpoint: two, wire_name: a2}]
+  b: {endpoint: two, wire_name: b, context_tokens: 9, fallback: [a, gpt-5-mini]}
+"""
+
+
+def problems_of(tmp_path, old="", new=""):
+    path = tmp_path / "bindings.yaml"
+    assert old in PLACED
+    path.write_text(PLACED.replace(old, new, 1) if old else PLACED)
+    try:
+        read_bindings(path, builtin_catalogue())
+    except SpecificationInvalid as error:
+        return [each.removeprefix(str(path)) for each in error.problems]
+    return []
+
+
+def test_a_model_at_several_endpoints_with_fallbacks_of_its_own_is_read(tmp_path):
+    assert problems_of(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("endpoint: two}\n-", "endpoint: three}\n-", ":2:23: .*'three' does not serve 'a'; name one of one, two"),
+        ("endpoint: two}\n-", "endpoint: openai}\n-", "'openai' does not serve 'a'"),
+        ("[{endpoint: two,", "[{endpoint: tow,", r":12:16: .*also_at.*no endpoint 'tow'.*'two'"),
+        ("[a, gpt-5-mini]", "[a, gpt-5-mnii]", ":13:69: .*no model 'gpt-5-mnii'.*'gpt-5-mini'"),
+        ("[a, gpt-5-mini]", "[a, a]", ":13:3: .*a model stands twice among the fallbacks"),
+        ("[{endpoint: two,", "[{endpoint: one,", "an endpoint stands twice"),
+        ("[a, gpt-5-mini]", "[gpt-5-mini, b]", r":13:78: models\.b\.fallback\[1\]: fallbacks go round: b -> b;"),
+        # through a binding: what it names leads back to its model
+        ("r, model: a, endpoint: two", "r, model: a, fallback: [b]", r":2:34: .*: fallbacks go round: a -> b -> a;"),
+    ],
+)
+def test_what_cannot_be_in_fallbacks_and_endpoints_is_told_by_its_place(tmp_path, old, new, said):
+    problems = problems_of(tmp_path, old, new)
+    pattern = said if said.startswith(":") else f".*{re.escape(said)}"
+    assert any(re.match(pattern, each) for each in problems), problems
+
+
+def test_a_round_of_fallbacks_is_told_once_with_its_chain_at_the_first_model_of_the_file(tmp_path):
+    problems = problems_of(tmp_path, "also_at:", "fallback: [c]\n    also_at:")
+    assert any("no model 'c'" in each for each in problems)
+    path = tmp_path / "round.yaml"
+    path.write_text(
+        "endpoints: {e: {base_url: 'http://e.test'}}\nmodels:\n"
+        + "".join(
+            f"  {name}: {{endpoint: e, wire_name: {name}, context_tokens: 9, fallback: [{after}]}}\n"
+            for name, after in (("a", "b"), ("b", "c"), ("c", "d, a"), ("d", "b"))
+        )
+    )
+    with pytest.raises(SpecificationInvalid) as caught:
+        read_bindings(path, builtin_catalogue())
+    chains = [each.partition("round: ")[2].partition(";")[0] for each in caught.value.problems]
+    assert sorted(map(len, (each.split(" -> ") for each in chains))) == [4, 4]
+    assert {"a -> b -> c -> a", "b -> c -> d -> b"} == set(chains)
+    assert any(each.startswith(f"{path}:3:") for each in caught.value.problems)
+
+
+def test_a_model_of_the_file_that_closes_a_round_of_built_in_ones_is_named(tmp_path):
+    builtin = Catalogue(
+        endpoints=CATALOGUE.endpoints,
+        models={**CATALOGUE.models, "a": CATALOGUE.models["a"].model_copy(update={"fallback": ("m",)})},
+    )
+    path = tmp_path / "bindings.yaml"
+    path.write_text("models:\n  m: {endpoint: here, wire_name: m, context_tokens: 9, fallback: [a]}\n")
+    with pytest.raises(SpecificationInvalid, match=r":2:\d+: models\.m\.fallback\[0\]: .*: m -> a -> m;"):
+        read_bindings(path, builtin)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["bindings:\n- {role: r, model: v, fallback: [w]}\n", "bindings: []\n", "bindings: [{role: r, model: v}]\n"],
+)
+def test_vectors_of_one_model_never_stand_in_for_another_s(tmp_path, text):
+    of_model = "" if "w]" in text else ", fallback: [w]"
+    path = tmp_path / "bindings.yaml"
+    rest = "wire_name: x, context_tokens: 9, capabilities: [embeddings]"
+    path.write_text(f"{text}models:\n  v: {{endpoint: local, {rest}{of_model}}}\n  w: {{endpoint: openai, {rest}}}\n")
+    with pytest.raises(SpecificationInvalid, match=r"'w'\) cannot be compared .* `also_at`"):
+        read_bindings(path, builtin_catalogue())
+
+
+def test_a_very_long_chain_of_fallbacks_is_no_round(tmp_path):
+    path = tmp_path / "bindings.yaml"
+    last = 3000
+    path.write_text(
+        "bindings: [{role: r, model: m0}]\nmodels:\n"
+        + "".join(
+            f"  m{place}: {{endpoint: local, wire_name: m{place}, context_tokens: 9, fallback: [m{place + 1}]}}\n"
+            for place in range(last)
+        )
+        + f"  m{last}: {{endpoint: local, wire_name: x, context_tokens: 9}}\n"
+    )
+    bindings = read_bindings(path, builtin_catalogue())
+    decision = decide(bindings.bindings[0], bindings.catalogue(builtin_catalogue()), version=1)
+    assert len(decision.targets) == last + 1
 
 
 def test_a_file_in_which_everything_is_commented_out_binds_nothing(tmp_path):

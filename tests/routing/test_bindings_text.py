@@ -17,6 +17,7 @@ bindings = st.builds(
     role=names,
     model=names,
     workflow=st.none() | names,
+    endpoint=st.none() | names,
     fallback=st.just(()) | st.lists(st.sampled_from(["p", "q", "true"]), unique=True).map(tuple),
 )
 prices = st.fixed_dictionaries(
@@ -32,6 +33,14 @@ models = st.fixed_dictionaries(
     optional={
         "price": prices,
         "capabilities": st.lists(st.sampled_from(["tools", "streaming", "json_schema"]), unique=True),
+        "also_at": st.lists(
+            st.fixed_dictionaries(
+                {"endpoint": names.map("other {}".format), "wire_name": names}, optional={"price": prices}
+            ),
+            max_size=2,
+            unique_by=lambda each: each["endpoint"],
+        ),
+        "fallback": st.lists(names, unique=True, max_size=2),
     },
 )
 endpoints = st.fixed_dictionaries(

@@ -1,11 +1,14 @@
 """A decision is what a binding and a catalogue say, and nothing else."""
 
+from datetime import date
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.exceptions import NameUnknown
-from harness.models.catalogue import Catalogue, Endpoint, Model
+from harness.models.catalogue import Catalogue, Endpoint, Model, Placement
+from harness.models.prices import PriceOverride
 from harness.routing.bindings import Binding
 from harness.routing.decision import Target, decide
 
@@ -53,3 +56,95 @@ def test_nothing_is_decided_where_one_of_the_targets_cannot_be_called(binding, k
     with pytest.raises(NameUnknown) as caught:
         decide(binding, CATALOGUE, version=1)
     assert (caught.value.kind, caught.value.name) == (kind, name)
+
+
+FREE = PriceOverride(free=True, source="here", checked=date(2026, 11, 1))
+
+
+def served(name, *, also=(), fallback=(), at="one"):
+    places = tuple(Placement(endpoint=each, wire_name=f"{each}.{name}") for each in also)
+    return Model(
+        endpoint=at, wire_name=f"{at}.{name}", context_tokens=100, price=FREE, also_at=places, fallback=fallback
+    )
+
+
+def catalogue_of(**models):
+    endpoints = {name: Endpoint(base_url=f"http://{name}.test") for name in ("one", "two", "three")}
+    return Catalogue(endpoints=endpoints, models=models)
+
+
+def tried(binding, catalogue):
+    targets = decide(binding, catalogue, version=1).targets
+    for target in targets:
+        assert target.endpoint is catalogue.endpoints[target.endpoint_name]
+        assert target.model.endpoint == target.endpoint_name
+    return [(target.model_name, target.model.wire_name) for target in targets]
+
+
+def test_a_model_is_tried_at_each_of_its_endpoints_by_its_name_and_price_there():
+    catalogue = catalogue_of(a=served("a", also=["two", "three"]), b=served("b", at="two", also=["one"]))
+    binding = Binding(role="r", model="a", fallback=("b",))
+    assert tried(binding, catalogue) == [
+        ("a", "one.a"),
+        ("a", "two.a"),
+        ("a", "three.a"),
+        ("b", "two.b"),
+        ("b", "one.b"),
+    ]
+    first, second, *_ = decide(binding, catalogue, version=1).targets
+    assert (first.model.price, second.model.price) == (FREE, None)
+
+
+def test_the_endpoint_that_a_binding_prefers_is_tried_first_and_the_others_follow_in_their_order():
+    catalogue = catalogue_of(a=served("a", also=["two", "three"]), b=served("b", also=["three"]))
+    binding = Binding(role="r", model="a", endpoint="three", fallback=("b",))
+    assert [wire for _, wire in tried(binding, catalogue)] == ["three.a", "one.a", "two.a", "one.b", "three.b"]
+    assert (
+        "three, one, two, in this order, three as the binding prefers"
+        in decide(binding, catalogue, version=1).reasons[1]
+    )
+
+
+def test_after_the_binding_s_fallbacks_come_those_of_the_models_depth_first():
+    catalogue = catalogue_of(
+        a=served("a", fallback=("c", "d")),
+        b=served("b", fallback=("f",)),
+        c=served("c", fallback=("e", "b")),
+        d=served("d", fallback=("e",)),
+        e=served("e"),
+        f=served("f"),
+    )
+    alone = Binding(role="r", model="a")
+    assert [name for name, _ in tried(alone, catalogue)] == ["a", "c", "e", "b", "f", "d"]
+    assert decide(alone, catalogue, version=1).reasons[-1] == "if it fails: c, e, b, f, d"
+    assert [name for name, _ in tried(Binding(role="r", model="a", fallback=("d",)), catalogue)] == [
+        *("a", "d"),
+        *("c", "e", "b", "f"),
+    ]
+
+
+@given(st.dictionaries(st.sampled_from(NAMES), st.lists(st.sampled_from(NAMES), unique=True)), st.sampled_from(NAMES))
+def test_whatever_the_fallbacks_each_endpoint_is_asked_for_a_name_once_and_all_that_can_be_reached_is(links, first):
+    # Also where they go round, which files may not say but a version of the bindings from before may.
+    catalogue = catalogue_of(
+        **{name: served(name, also=["two"], fallback=tuple(links.get(name, ()))) for name in NAMES}
+    )
+    names = [name for name, _ in tried(Binding(role="r", model=first), catalogue)]
+    assert names[0] == first
+    reached, waiting = {first}, [first]
+    while waiting:
+        more = set(links.get(waiting.pop(), ())) - reached
+        reached |= more
+        waiting += more
+    assert sorted(names) == sorted([*reached] * 2)
+
+
+def test_two_names_of_one_model_at_one_endpoint_are_one_target():
+    catalogue = catalogue_of(a=served("x"), b=served("x", also=["two"]))
+    assert tried(Binding(role="r", model="a", fallback=("b",)), catalogue) == [("a", "one.x"), ("b", "two.x")]
+
+
+def test_an_endpoint_that_is_not_there_is_refused_wherever_it_stands():
+    catalogue = catalogue_of(a=served("a", also=["four"]))
+    with pytest.raises(NameUnknown, match="four"):
+        decide(Binding(role="r", model="a"), catalogue, version=1)

@@ -31,6 +31,8 @@ def model(context=1_000_000, **more):
 
 
 def catalogue(**models):
+    # Two names of one model at one endpoint would be one target.
+    models = {name: {**each, "wire_name": name} for name, each in models.items()}
     return Catalogue.model_validate({"endpoints": {"there": {"base_url": "http://there.invalid"}}, "models": models})
 
 

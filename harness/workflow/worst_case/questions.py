@@ -98,7 +98,8 @@ class Questions:
 
 
 def _models(decision: Decision) -> tuple[str, ...]:
-    return tuple(target.model_name for target in decision.targets)
+    # A model that several endpoints serve is several targets, and counted so; its name is said once.
+    return tuple(dict.fromkeys(target.model_name for target in decision.targets))
 
 
 def _with_templates_as_text(loaded: LoadedWorkflow, name: str, node: ModelNode) -> ModelRequest:

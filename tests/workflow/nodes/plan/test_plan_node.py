@@ -473,7 +473,7 @@ def test_a_step_is_tried_again_before_another_plan_is_asked_for(housed):
         assert await house.runs_node(max_replans=0) == "noted"
         assert len(house.of(NodeRetried)) == 1
 
-    busy = {"when": "NOTE", "error": {"status": 503}, "times": 1}
+    busy = {"when": "NOTE", "error": {"status": 504}, "times": 1}
     housed(scenario, planned(step("a", "note", text="x")), busy, NOTE)
 
 
