@@ -41,19 +41,19 @@ def _frame(kind: str, value: Json) -> bytes:
 def chat() -> tuple[Json, list[bytes]]:
     """OpenAI's chat completions."""
     usage = {"prompt_tokens": TOKENS[0], "completion_tokens": TOKENS[1], "total_tokens": sum(TOKENS)}
-    head = {"id": "chatcmpl-1", "created": 1, "model": "m"}
+    head: Json = {"id": "chatcmpl-1", "created": 1, "model": "m"}
     message = {"role": "assistant", "content": TEXT}
-    whole = {
+    whole: Json = {
         **head,
         "object": "chat.completion",
         "choices": [{"index": 0, "message": message, "finish_reason": "stop", "logprobs": None}],
         "usage": usage,
     }
-    chunk = {**head, "object": "chat.completion.chunk"}
+    chunk: Json = {**head, "object": "chat.completion.chunk"}
     events = [
         _data({**chunk, "choices": [{"index": 0, "delta": {"content": w}, "finish_reason": None}]}) for w in WORDS
     ]
-    end = {**chunk, "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
+    end: Json = {**chunk, "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
     return whole, [*events, _data(end), _data({**chunk, "choices": [], "usage": usage}), b"data: [DONE]\n\n"]
 
 

@@ -31,7 +31,7 @@ from harness.dialects.dialect import WireTarget
 from harness.dialects.httpx_transport import HttpxTransport
 from harness.dialects.known_dialects import DIALECTS
 from harness.dialects.request_signer import RequestSigner
-from harness.dialects.swap import swapped
+from harness.dialects.swap.swap import swapped
 from harness.dialects.wire import WireRequest
 from harness.integrations.aws_credentials import AwsSigner
 from harness.metering.connection import Connection

@@ -229,7 +229,7 @@ class Harness(Parts):
             on_event=on_event,
             clock=clock,
             monotonic=self._ambient.monotonic,
-            sleep=asyncio.sleep,
+            sleep=self._ambient.sleep,
             random=self._ambient.random,
             stream=self._stream,
             redactor=self.toolbox.redactor,

@@ -13,7 +13,7 @@ from harness.dialects.dialect import WireTarget
 from harness.dialects.httpx_transport import HttpxTransport
 from harness.dialects.known_dialects import DIALECTS, EMBEDDING_DIALECTS
 from harness.dialects.request_signer import RequestSigner
-from harness.dialects.scripted_transport import ScriptedTransport
+from harness.dialects.scripted.transport import ScriptedTransport
 from harness.dialects.transport import Transport
 from harness.endpoint_keys import EndpointKeys
 from harness.exceptions import NameUnknown

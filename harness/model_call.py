@@ -13,7 +13,7 @@ from decimal import Decimal
 from functools import partial
 from typing import Protocol
 
-from harness.dialects.swap import SwapReport, swapped
+from harness.dialects.swap.swap import SwapReport, swapped
 from harness.dialects.wire import WireRequest
 from harness.json_values import digest_of
 from harness.ledger.entries import CallContext, Journalled

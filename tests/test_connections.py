@@ -11,8 +11,8 @@ from harness.connections import EndpointConnections
 from harness.dialects.dialect import WireTarget
 from harness.dialects.httpx_transport import HttpxTransport
 from harness.dialects.known_dialects import DIALECTS
-from harness.dialects.openai_chat import OpenAIChat
-from harness.dialects.scripted_transport import ScriptedTransport
+from harness.dialects.openai_chat.dialect import OpenAIChat
+from harness.dialects.scripted.transport import ScriptedTransport
 from harness.dialects.wire import WireRequest
 from harness.exceptions import ConfigurationInvalid, KeyRefused, SpecificationInvalid
 from harness.local_models.launcher import LocalModelServers

@@ -3,7 +3,7 @@
 A dialect is pure: requests to bytes, bytes to replies. It counts usage in our arithmetic (`harness.models.usage`)
 and turns error answers into one of `ProviderError`'s classes, once, here. Transports carry the bytes.
 
-What it is given to encode has passed `harness.dialects.swap`: every opaque part is of the target's own origin, and the
+What it is given to encode has passed `harness.dialects.swap.swap`: every opaque part is of the target's own origin, and the
 conversation keeps the `WireRules` that the dialect states.
 """
 

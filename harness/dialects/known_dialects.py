@@ -2,16 +2,16 @@
 
 from collections.abc import Mapping
 
-from harness.dialects.anthropic_messages import AnthropicMessages
-from harness.dialects.bedrock_converse import BedrockConverse
-from harness.dialects.bedrock_embeddings import BedrockEmbeddings
+from harness.dialects.anthropic_messages.dialect import AnthropicMessages
+from harness.dialects.bedrock_converse.dialect import BedrockConverse
+from harness.dialects.bedrock_converse.embeddings import BedrockEmbeddings
 from harness.dialects.dialect import Dialect, EmbeddingDialect
-from harness.dialects.gemini import Gemini
-from harness.dialects.gemini_embeddings import GeminiEmbeddings
+from harness.dialects.gemini.dialect import Gemini
+from harness.dialects.gemini.embeddings import GeminiEmbeddings
 from harness.dialects.langchain_chat import LangChainChat
-from harness.dialects.openai_chat import OpenAIChat
-from harness.dialects.openai_embeddings import OpenAIEmbeddings
-from harness.dialects.openai_responses import OpenAIResponses
+from harness.dialects.openai_chat.dialect import OpenAIChat
+from harness.dialects.openai_chat.embeddings import OpenAIEmbeddings
+from harness.dialects.openai_responses.dialect import OpenAIResponses
 from harness.models.catalogue import DialectName
 
 DIALECTS: Mapping[DialectName, Dialect] = {

@@ -2,7 +2,7 @@
 
 A part says in neutral words what any model can be told, and may keep beside them, as `opaque`, the vendor's own block
 exactly as it came: a thinking signature, encrypted reasoning, a server tool's result. An opaque block is sent back
-byte for byte where its `origin` equals the target's and crosses no border: `harness.dialects.swap` takes it away
+byte for byte where its `origin` equals the target's and crosses no border: `harness.dialects.swap.swap` takes it away
 everywhere else. Fields that can be left out are None, so that a later field changes no digest of an earlier question.
 """
 

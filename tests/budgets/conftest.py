@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from harness.dialects.openai_chat import OpenAIChat
+from harness.dialects.openai_chat.dialect import OpenAIChat
 from harness.exceptions import ProviderError
 from harness.models.messages import ReplyEnd
 from tests.dialects.wire_targets import origin_of

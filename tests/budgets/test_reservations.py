@@ -13,7 +13,7 @@ from tokenizers import Tokenizer
 from harness.budgets.limits import Charge, Unit
 from harness.budgets.periods import period_at
 from harness.budgets.reservations import Balance, input_tokens_bound, refusal
-from harness.dialects.openai_chat import OpenAIChat
+from harness.dialects.openai_chat.dialect import OpenAIChat
 from harness.models.catalogue import Endpoint, Model
 from harness.models.messages import Message, ModelRequest, TextPart
 from tests.dialects.wire_targets import target_of

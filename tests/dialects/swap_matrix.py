@@ -8,7 +8,7 @@ from typing import Any
 
 from harness.dialects.dialect import WireTarget
 from harness.dialects.known_dialects import DIALECTS
-from harness.dialects.swap import SwapReport, swapped
+from harness.dialects.swap.swap import SwapReport, swapped
 from harness.exceptions import ProviderError
 from harness.models.catalogue import Capability, DialectName, Endpoint, Model
 from harness.models.messages import (

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.dialects.anthropic_messages import AnthropicMessages
-from harness.dialects.anthropic_request import ANSWER_TOOL
+from harness.dialects.anthropic_messages.dialect import AnthropicMessages
+from harness.dialects.anthropic_messages.request import ANSWER_TOOL
 from harness.dialects.wire import WireResponse
 from harness.exceptions import Broken, Overloaded, ProviderError, RateLimited, RequestRefused
 from harness.models.messages import (

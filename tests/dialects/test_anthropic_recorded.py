@@ -6,7 +6,7 @@ import struct
 
 import pytest
 
-from harness.dialects.anthropic_messages import AnthropicMessages
+from harness.dialects.anthropic_messages.dialect import AnthropicMessages
 from harness.exceptions import Broken, KeyRefused, Overloaded, RateLimited, RequestRefused
 from harness.models.catalogue import Endpoint, Model
 from harness.models.messages import (

@@ -9,8 +9,8 @@ from anthropic import types
 from anthropic.types import message_create_params
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
-from harness.dialects.anthropic_messages import AnthropicMessages
-from harness.dialects.anthropic_request import ANSWER_TOOL
+from harness.dialects.anthropic_messages.dialect import AnthropicMessages
+from harness.dialects.anthropic_messages.request import ANSWER_TOOL
 from harness.exceptions import ConfigurationInvalid, KeyRefused
 from harness.models.catalogue import Endpoint, Model
 from harness.models.messages import (

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.dialects.bedrock_converse import BedrockConverse
+from harness.dialects.bedrock_converse.dialect import BedrockConverse
 from harness.dialects.wire import WireResponse
 from harness.exceptions import (
     Broken,

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from harness.dialects.bedrock_embeddings import BedrockEmbeddings
+from harness.dialects.bedrock_converse.embeddings import BedrockEmbeddings
 from harness.dialects.wire import WireResponse
 from harness.exceptions import Broken, ConfigurationInvalid, KeyRefused, RateLimited
 from harness.models.catalogue import Endpoint, Model

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from harness.dialects.bedrock_converse import BedrockConverse
+from harness.dialects.bedrock_converse.dialect import BedrockConverse
 from harness.exceptions import Broken, KeyRefused, Overloaded, ProviderError, RateLimited, RequestRefused
 from harness.models.catalogue import Endpoint, Model
 from harness.models.messages import (

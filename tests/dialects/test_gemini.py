@@ -7,7 +7,7 @@ from google.genai import types
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.dialects.gemini import Gemini
+from harness.dialects.gemini.dialect import Gemini
 from harness.dialects.wire import WireResponse
 from harness.exceptions import Broken, ConfigurationInvalid, KeyRefused, QuotaSpent, RateLimited
 from harness.models.catalogue import Endpoint, Model

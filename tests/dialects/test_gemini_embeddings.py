@@ -3,7 +3,7 @@ import json
 import pytest
 from google.genai import types
 
-from harness.dialects.gemini_embeddings import GeminiEmbeddings
+from harness.dialects.gemini.embeddings import GeminiEmbeddings
 from harness.dialects.wire import WireResponse
 from harness.exceptions import Broken, KeyRefused, RateLimited, RequestRefused
 from harness.models.catalogue import Endpoint, Model

@@ -5,7 +5,7 @@ import json
 import pytest
 from google.genai import types
 
-from harness.dialects.gemini import Gemini
+from harness.dialects.gemini.dialect import Gemini
 from harness.exceptions import Broken, KeyRefused, Overloaded, RateLimited
 from harness.models.catalogue import Endpoint, Model
 from harness.models.messages import (

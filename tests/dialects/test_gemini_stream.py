@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.dialects.gemini import Gemini
+from harness.dialects.gemini.dialect import Gemini
 from harness.dialects.wire import WireResponse
 from harness.exceptions import Broken, Overloaded
 from harness.models.messages import ReasoningDelta, ReplyEnd, StopReason, TextDelta, ToolCallDelta

@@ -12,7 +12,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from loopback_server import LoopbackServer
 
 from harness.dialects.httpx_transport import HttpxTransport
-from harness.dialects.openai_chat import OpenAIChat
+from harness.dialects.openai_chat.dialect import OpenAIChat
 from harness.dialects.wire import WireRequest
 from harness.exceptions import (
     Broken,

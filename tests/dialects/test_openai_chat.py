@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.dialects.openai_chat import OpenAIChat
-from harness.dialects.openai_chat_quirks import OpenAIChatQuirks
+from harness.dialects.openai_chat.dialect import OpenAIChat
+from harness.dialects.openai_chat.quirks import OpenAIChatQuirks
 from harness.dialects.wire import WireResponse
 from harness.exceptions import Broken, ConfigurationInvalid, KeyRefused, Overloaded, QuotaSpent
 from harness.models.catalogue import Endpoint, Model

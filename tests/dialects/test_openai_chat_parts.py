@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from harness.dialects.openai_chat import OpenAIChat
+from harness.dialects.openai_chat.dialect import OpenAIChat
 from harness.dialects.wire import WireResponse
 from harness.exceptions import RateLimited
 from harness.models.catalogue import Endpoint, Model

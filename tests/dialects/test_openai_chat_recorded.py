@@ -5,7 +5,7 @@ from collections import Counter
 
 import pytest
 
-from harness.dialects.openai_chat import OpenAIChat
+from harness.dialects.openai_chat.dialect import OpenAIChat
 from harness.exceptions import Broken, ProviderError, RequestRefused
 from harness.models.messages import (
     ModelRequest,

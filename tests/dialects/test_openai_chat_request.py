@@ -10,7 +10,7 @@ from openai.types.chat.completion_create_params import (
 )
 from pydantic import TypeAdapter
 
-from harness.dialects.openai_chat import OpenAIChat
+from harness.dialects.openai_chat.dialect import OpenAIChat
 from harness.exceptions import ConfigurationInvalid
 from harness.models.catalogue import Endpoint, Model, builtin_catalogue
 from harness.models.messages import (
@@ -111,9 +111,9 @@ def test_mistral_takes_a_document_as_an_address_or_as_data_in_one():
     ]
 
 
-def test_words_alone_stay_one_text_which_every_server_takes():
+def test_words_alone_become_one_text_which_every_server_takes_and_stay_apart():
     two = Message(role="user", parts=(TextPart(text="a"), TextPart(text="b")))
-    assert body_of(asking(two))["messages"] == [{"role": "user", "content": "ab"}]
+    assert body_of(asking(two))["messages"] == [{"role": "user", "content": "a\n\nb"}]
 
 
 def test_a_custom_call_keeps_its_free_text():

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.dialects.openai_chat import OpenAIChat
+from harness.dialects.openai_chat.dialect import OpenAIChat
 from harness.dialects.wire import WireResponse
 from harness.models.messages import ReasoningDelta, ReplyEnd, TextDelta, ToolCallDelta
 from tests.dialects.wire_targets import origin_of

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from openai.types.embedding_create_params import EmbeddingCreateParams
 from pydantic import TypeAdapter
 
-from harness.dialects.openai_embeddings import OpenAIEmbeddings
+from harness.dialects.openai_chat.embeddings import OpenAIEmbeddings
 from harness.dialects.wire import WireResponse
 from harness.exceptions import Broken, ConfigurationInvalid, QuotaSpent, RequestRefused
 from harness.models.catalogue import Endpoint, Model, builtin_catalogue

@@ -2,8 +2,8 @@ import json
 
 import pytest
 
-from harness.dialects.openai_responses import OpenAIResponses
-from harness.dialects.openai_responses_quirks import OpenAIResponsesQuirks
+from harness.dialects.openai_responses.dialect import OpenAIResponses
+from harness.dialects.openai_responses.quirks import OpenAIResponsesQuirks
 from harness.exceptions import (
     ConfigurationInvalid,
     KeyRefused,
@@ -155,8 +155,9 @@ def test_rules_follow_what_the_model_can_see_and_the_server_takes():
     assert "application/pdf" in rules.document_types
     assert (rules.image_urls, rules.document_urls, rules.attachments, rules.custom_calls) == (True,) * 4
     assert (rules.system, rules.unanswered_calls) == ("anywhere", False)
-    blind = RESPONSES.rules(MODEL, endpoint)
+    blind = RESPONSES.rules(MODEL.model_copy(update={"capabilities": frozenset({"tools"})}), endpoint)
     assert (blind.image_types, blind.image_urls, blind.attachments) == (frozenset(), False, False)
+    assert RESPONSES.rules(MODEL, endpoint).image_urls  # of which nothing is known
     plain = Endpoint(base_url="http://x", dialect="openai_responses", quirks={"attachments": False})
     assert RESPONSES.rules(seeing, plain).attachments is False
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from harness.dialects.openai_responses import OpenAIResponses
+from harness.dialects.openai_responses.dialect import OpenAIResponses
 from harness.exceptions import Broken, KeyRefused, ProviderError, QuotaSpent, RequestRefused
 from harness.models.messages import (
     Message,

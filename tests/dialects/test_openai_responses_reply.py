@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.dialects.openai_responses import OpenAIResponses
+from harness.dialects.openai_responses.dialect import OpenAIResponses
 from harness.dialects.wire import WireResponse
 from harness.exceptions import (
     Broken,

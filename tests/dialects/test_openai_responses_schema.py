@@ -11,7 +11,7 @@ import typing_extensions
 from openai.types.responses import response_create_params
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from harness.dialects.openai_responses import OpenAIResponses
+from harness.dialects.openai_responses.dialect import OpenAIResponses
 from harness.dialects.wire import WireResponse
 from harness.models.catalogue import Endpoint, Model
 from harness.models.messages import (

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.dialects.openai_responses import OpenAIResponses
+from harness.dialects.openai_responses.dialect import OpenAIResponses
 from harness.dialects.wire import WireResponse
 from harness.exceptions import Broken, Overloaded, ProviderError, QuotaSpent, RateLimited
 from harness.models.messages import ReasoningDelta, ReplyEnd, StopReason, TextDelta, ToolCallDelta

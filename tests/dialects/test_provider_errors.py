@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from harness.dialects.openai_chat import OpenAIChat
+from harness.dialects.openai_chat.dialect import OpenAIChat
 from harness.dialects.provider_errors import error_of_response
 from harness.dialects.wire import WireResponse
 from harness.exceptions import (

@@ -3,8 +3,8 @@ import json
 
 import pytest
 
-from harness.dialects.openai_chat import OpenAIChat
-from harness.dialects.scripted_transport import SCRIPTED_BASE_URL, ScriptedTransport
+from harness.dialects.openai_chat.dialect import OpenAIChat
+from harness.dialects.scripted.transport import SCRIPTED_BASE_URL, ScriptedTransport
 from harness.exceptions import QuotaSpent, RateLimited, RequestRefused, SpecificationInvalid
 from harness.models.catalogue import Endpoint, Model
 from harness.models.messages import Message, ModelRequest, ReplyEnd, StopReason, ToolResultPart, assistant, system, user

@@ -2,8 +2,8 @@ import json
 
 import pytest
 
-from harness.dialects.swap import SwapChange, swapped
-from harness.dialects.swap_pairs import UNANSWERED
+from harness.dialects.swap.pairs import UNANSWERED
+from harness.dialects.swap.swap import SwapChange, swapped
 from harness.dialects.wire_rules import WireRules
 from harness.exceptions import RequestRefused
 from harness.models.catalogue import Capability

@@ -3,7 +3,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.dialects.swap import swapped
+from harness.dialects.swap.swap import swapped
 from harness.dialects.wire_rules import WireRules
 from harness.models.messages import (
     CitationPart,

@@ -3,6 +3,7 @@
 import pytest
 from langchain_core.exceptions import OutputParserException
 from pydantic import BaseModel, Field
+from pydantic.v1 import BaseModel as OldModel
 from typing_extensions import TypedDict
 
 from harness.exceptions import ConfigurationInvalid
@@ -46,6 +47,14 @@ def model(tmp_path):
 
 def test_a_class_gives_its_instances(model):
     assert model.with_structured_output(Person).invoke("who") == Person(name="Ada", age=36)
+
+
+def test_a_class_of_pydantics_first_version_gives_its_instances_too(model):
+    class OldPerson(OldModel):
+        name: str
+        age: int
+
+    assert model.with_structured_output(OldPerson).invoke("who") == OldPerson(name="Ada", age=36)
 
 
 @pytest.mark.parametrize("schema", [Place, SCHEMA])

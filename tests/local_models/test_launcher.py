@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from harness.dialects.httpx_transport import HttpxTransport
-from harness.dialects.openai_chat import OpenAIChat
+from harness.dialects.openai_chat.dialect import OpenAIChat
 from harness.exceptions import ConfigurationInvalid, Unreachable
 from harness.local_models.launcher import LocalModelServers
 from harness.models.catalogue import builtin_catalogue

@@ -8,7 +8,7 @@ import genai_prices
 import pytest
 
 from harness.dialects.known_dialects import DIALECTS
-from harness.dialects.openai_chat_quirks import OpenAIChatQuirks
+from harness.dialects.openai_chat.quirks import OpenAIChatQuirks
 from harness.models.catalogue import AuthName, Capability, DialectName, builtin_catalogue
 from harness.models.prices import PriceBook, PricedModel
 from harness.models.usage import Usage

@@ -9,8 +9,8 @@ import json
 import re
 from contextlib import asynccontextmanager
 
-from harness.dialects.openai_chat import OpenAIChat
-from harness.dialects.scripted_transport import ScriptedStream
+from harness.dialects.openai_chat.dialect import OpenAIChat
+from harness.dialects.scripted.transport import ScriptedStream
 from harness.dialects.wire import WireResponse
 from harness.metering.connection import Connection
 from tests.dialects.wire_targets import target_of

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.budgets.reservations import input_tokens_bound
-from harness.dialects.openai_chat import OpenAIChat
+from harness.dialects.openai_chat.dialect import OpenAIChat
 from harness.exceptions import PriceUnknown
 from harness.models.catalogue import Catalogue
 from harness.models.prices import PriceBook, PricedModel

@@ -193,7 +193,9 @@ class HarnessChatModel(BaseChatModel):
         """
         kwargs.pop("strict", None)
         shape = shape_of(schema, method)
-        asked = self.bind(**{SHAPE: shape.to_json()}, **kwargs)
+        # The second is for LangChain's tracers, which look for it under this name.
+        traced = {"kwargs": {"method": method or "json_schema"}, "schema": schema}
+        asked = self.bind(**{SHAPE: shape.to_json(), "ls_structured_output_format": traced}, **kwargs)
         read = RunnableLambda(reader_of(schema, shape))
         if not include_raw:
             return asked | read

@@ -12,7 +12,7 @@ from typing import Any, cast
 from langchain_core.exceptions import OutputParserException
 from langchain_core.messages import AIMessage
 from langchain_core.utils.function_calling import convert_to_json_schema
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from harness.exceptions import ConfigurationInvalid
 from harness.integrations.langchain.request_arguments import Shape
@@ -44,7 +44,7 @@ def shape_of(schema: Mapping[str, Any] | type, method: str | None) -> Shape:
 
 def reader_of(schema: Mapping[str, Any] | type, shape: Shape) -> Read:
     """Reads an answer as that shape; what it reads wrongly is an `OutputParserException`."""
-    model = schema if isinstance(schema, type) and issubclass(schema, BaseModel) else None
+    made: Callable[[Any], Any] = _instance_maker(schema)
 
     def read(message: AIMessage) -> Any:
         text = _answer_text(message, shape)
@@ -52,11 +52,24 @@ def reader_of(schema: Mapping[str, Any] | type, shape: Shape) -> Read:
         if isinstance(found, Rejected):
             raise _outside(shape, found.reason, text)
         try:
-            return found.value if model is None else model.model_validate(found.value)
-        except ValidationError as error:
+            return made(found.value)
+        except ValueError as error:
             raise _outside(shape, str(error), text) from error
 
     return read
+
+
+def _instance_maker(schema: Mapping[str, Any] | type) -> Callable[[Any], Any]:
+    """What makes a value of the schema's own kind; plain values stay as they are.
+
+    LangChain takes classes of pydantic's first version too, which are no `BaseModel` of the second.
+    """
+    if not isinstance(schema, type):
+        return lambda value: value
+    if issubclass(schema, BaseModel):
+        return schema.model_validate
+    first_version: Any = getattr(cast("object", schema), "parse_obj", None)
+    return first_version or (lambda value: value)
 
 
 def _answer_text(message: AIMessage, shape: Shape) -> str:

@@ -1,0 +1,1 @@
+"""Anthropic's messages, direct and through Bedrock and Vertex AI."""

@@ -1,0 +1,1 @@
+"""OpenAI's chat completions, spoken by most servers there are."""

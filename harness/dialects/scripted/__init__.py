@@ -1,0 +1,1 @@
+"""Replies written in a file, for examples, tests and benchmarks."""

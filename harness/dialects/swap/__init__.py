@@ -1,0 +1,1 @@
+"""Carrying a conversation from one model to another."""
