@@ -17,6 +17,7 @@ TEXT = "".join(WORDS)
 TOKENS = (24, EVENTS)
 
 Json = Any
+_NOTHING: Json = {}
 
 
 def _data(value: Json) -> bytes:
@@ -53,7 +54,7 @@ def chat() -> tuple[Json, list[bytes]]:
     events = [
         _data({**chunk, "choices": [{"index": 0, "delta": {"content": w}, "finish_reason": None}]}) for w in WORDS
     ]
-    end: Json = {**chunk, "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
+    end: Json = {**chunk, "choices": [{"index": 0, "delta": _NOTHING, "finish_reason": "stop"}]}
     return whole, [*events, _data(end), _data({**chunk, "choices": [], "usage": usage}), b"data: [DONE]\n\n"]
 
 

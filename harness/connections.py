@@ -21,7 +21,6 @@ from harness.local_models.launcher import LocalModelServers
 from harness.metering.connection import Connection
 from harness.models.catalogue import AuthName, Endpoint
 from harness.models.messages import Origin
-from harness.project import find_project
 from harness.routing.decision import Target
 
 # A scripted endpoint has no address; its transport answers whatever it is asked.
@@ -35,12 +34,20 @@ class EndpointConnections:
     """Implements the metered call's `Connections`; transports and signers are kept, keys are read at each opening.
 
     Args:
-        folder: where relative paths of GGUF files, key files and scripted replies start; its project registers chat
-            models.
+        folder: where relative paths of GGUF files, key files and scripted replies start.
+        chat_model: what makes the chat model that is registered under a name; by default none is.
     """
 
-    def __init__(self, *, folder: Path, environment: Mapping[str, str], local_models: LocalModelServers) -> None:
+    def __init__(
+        self,
+        *,
+        folder: Path,
+        environment: Mapping[str, str],
+        local_models: LocalModelServers,
+        chat_model: Callable[[str], Callable[..., object]] | None = None,
+    ) -> None:
         self._folder = folder
+        self._registered_chat_model = chat_model
         self._environment = environment
         self._local_models = local_models
         self._keys = EndpointKeys(folder, environment)
@@ -100,10 +107,9 @@ class EndpointConnections:
         Raises:
             NameUnknown: none is registered under it.
         """
-        project = find_project(self._folder)
-        if project is None:
+        if self._registered_chat_model is None:
             raise NameUnknown("chat model", name)
-        return project.chat_model(name)
+        return self._registered_chat_model(name)
 
     async def _base_url(self, target: Target) -> str:
         endpoint = target.endpoint

@@ -52,6 +52,7 @@ class Answer:
         sends: how many requests left for it in this process; zero for a journalled answer.
         replayed: it was paid for earlier and is read from the journal.
         cost_usd: of the send that brought it; zero for a journalled answer, which was charged before.
+        endpoint: the catalogue's name of the one that answered; None for a journalled answer.
         swap: what of the conversation the model could not be shown as it was; None for a journalled answer.
         waited_seconds: below rate limits and between tries.
     """
@@ -61,6 +62,7 @@ class Answer:
     sends: int
     replayed: bool
     cost_usd: Decimal
+    endpoint: str | None = None
     swap: SwapReport | None = None
     waited_seconds: float = 0.0
 
@@ -143,6 +145,7 @@ class ModelCall:
             question.sends,
             replayed=False,
             cost_usd=usd(answered.sent.charge.nano_usd),
+            endpoint=answered.target.endpoint_name,
             swap=question.swap,
             waited_seconds=answered.waited_seconds,
         )

@@ -179,6 +179,7 @@ class Parts:
             folder=self.project.folder if self.project else Path.cwd(),
             environment=self._ambient.environment,
             local_models=LocalModelServers(self.settings.home / "logs"),
+            chat_model=self.project.chat_model if self.project else None,
         )
 
     @cached_property

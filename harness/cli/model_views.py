@@ -7,7 +7,7 @@ from decimal import Decimal
 from harness.cli.output import usd_text
 from harness.endpoint_keys import EndpointKeys
 from harness.exceptions import NameUnknown, PriceUnknown
-from harness.models.catalogue import AuthName, Catalogue, Endpoint, Model
+from harness.models.catalogue import AuthName, Capability, Catalogue, Endpoint, Model
 from harness.models.prices import PriceBook, PricedModel
 from harness.models.usage import Usage
 
@@ -157,10 +157,12 @@ def _place(
 
 def _rates(prices: PriceBook, name: str, model: Model, endpoint: Endpoint, at: datetime) -> Rates:
     priced = PricedModel(name, model.wire_name, endpoint.price_provider, model.price)
+    scale = _MILLION / _TOKENS
     try:
         into = prices.price(priced, Usage(_TOKENS, 0), at)
-        out = prices.price(priced, Usage(0, _TOKENS), at)
+        # What only embeds makes no tokens, so nobody has a price for them.
+        makes_nothing = model.capabilities == {Capability.EMBEDDINGS}
+        out = None if makes_nothing else prices.price(priced, Usage(0, _TOKENS), at).cost_usd * scale
     except PriceUnknown:
         return Rates()
-    scale = _MILLION / _TOKENS
-    return Rates(into.cost_usd * scale, out.cost_usd * scale, into.price_source)
+    return Rates(into.cost_usd * scale, out, into.price_source)

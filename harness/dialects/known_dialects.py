@@ -8,7 +8,7 @@ from harness.dialects.bedrock_converse.embeddings import BedrockEmbeddings
 from harness.dialects.dialect import Dialect, EmbeddingDialect
 from harness.dialects.gemini.dialect import Gemini
 from harness.dialects.gemini.embeddings import GeminiEmbeddings
-from harness.dialects.langchain_chat import LangChainChat
+from harness.dialects.langchain.dialect import LangChainChat
 from harness.dialects.openai_chat.dialect import OpenAIChat
 from harness.dialects.openai_chat.embeddings import OpenAIEmbeddings
 from harness.dialects.openai_responses.dialect import OpenAIResponses

@@ -27,8 +27,9 @@ def parse_json(text: str | bytes) -> Json:
     """
     try:
         words = text if isinstance(text, str) else text.decode("utf-8-sig")
-        value = cast("Json", json.loads(words, parse_constant=_no_number, parse_float=_finite))
-        return without_lone_surrogates(value) if _SURROGATE_ESCAPE.search(words) else value
+        value = cast("Json", _DECODER.decode(words))
+        # The search for two characters comes first: it is thirty times as fast, and most texts have no escapes.
+        return without_lone_surrogates(value) if "\\u" in words and _SURROGATE_ESCAPE.search(words) else value
     except RecursionError as error:
         raise ValueError("nested too deep") from error
 
@@ -103,3 +104,7 @@ def _no_number(_constant: str) -> None:
 def _finite(text: str) -> float | None:
     number = float(text)
     return number if math.isfinite(number) else None
+
+
+# Made once: `json.loads` with these arguments makes one for each text, which takes 3 us.
+_DECODER = json.JSONDecoder(parse_constant=_no_number, parse_float=_finite)

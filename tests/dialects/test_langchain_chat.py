@@ -6,7 +6,7 @@ import pytest
 
 from harness.dialects.dialect import WireTarget
 from harness.dialects.known_dialects import DIALECTS
-from harness.dialects.langchain_chat import LOCAL_URL, LangChainChat
+from harness.dialects.langchain.dialect import LOCAL_URL, LangChainChat
 from harness.dialects.wire import WireResponse
 from harness.exceptions import Broken, ConfigurationInvalid, Overloaded
 from harness.models.catalogue import Capability, DialectName, Endpoint, Model

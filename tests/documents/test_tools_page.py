@@ -10,7 +10,7 @@ from harness.project import ProjectFile, load_project
 TEXT = (Path(__file__).parents[2] / "docs" / "tools.md").read_text(encoding="utf-8")
 PROJECTS = re.findall(r"^```yaml\n(# harness\.yaml.*?)^```$", TEXT, re.DOTALL | re.MULTILINE)
 # Said elsewhere: in `workflow_spec.md`, in the tutorial and in the example projects.
-ELSEWHERE = {"settings", "bindings", "prices", "ontology", "code"}
+ELSEWHERE = {"settings", "bindings", "prices", "ontology", "code", "chat_models"}
 
 
 @pytest.mark.parametrize("text", PROJECTS)

@@ -39,7 +39,7 @@ def run(program, folder):
 
 def test_the_package_and_its_door_to_a_house_load_no_langchain(tmp_path):
     program = (
-        "import sys, harness; harness.Harness; import harness.connections, harness.dialects.langchain_chat;"
+        "import sys, harness; harness.Harness; import harness.connections, harness.dialects.langchain.dialect;"
         "print([name for name in sys.modules if name.startswith(('langchain', 'langsmith', 'langgraph'))])"
     )
     assert run(program, tmp_path).stdout.strip() == "[]"

@@ -8,7 +8,7 @@ from typing import Any
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
 
-from harness.dialects.langchain_reply import ADDITIONAL
+from harness.dialects.langchain.reply import ADDITIONAL
 from harness.integrations.langchain.assistant_messages import tool_calls_of
 from harness.integrations.langchain.content_blocks import Content, content_of_parts
 from harness.models.message_parts import (

@@ -55,6 +55,7 @@ def response_metadata(answer: Answer) -> dict[str, Any]:
         "model_name": answer.model,
         "model": reply.model,
         "model_provider": "harness",
+        "endpoint": answer.endpoint,
         "finish_reason": reply.stop.value,
         "finish_reason_raw": reply.stop_raw,
         "stop_sequence": reply.stop_sequence,

@@ -11,7 +11,7 @@ A streamed answer is a line of JSON a chunk: `{"delta": {text, reasoning, tool_c
 from collections.abc import Mapping
 
 from harness.dialects.dialect import StreamDecoder, WireTarget
-from harness.dialects.langchain_reply import reply_of_message
+from harness.dialects.langchain.reply import reply_of_message
 from harness.dialects.provider_errors import error_in_answer, error_of_response
 from harness.dialects.wire import WireRequest, WireResponse
 from harness.dialects.wire_json import body_bytes, count_at, object_at, objects_at, parse_object, text_at

@@ -1,0 +1,1 @@
+"""Chat models of LangChain's as if they were a wire."""
