@@ -161,7 +161,7 @@ def _rates(prices: PriceBook, name: str, model: Model, endpoint: Endpoint, at: d
     try:
         into = prices.price(priced, Usage(_TOKENS, 0), at)
         # What only embeds makes no tokens, so nobody has a price for them.
-        makes_nothing = model.capabilities == {Capability.EMBEDDINGS}
+        makes_nothing = model.capabilities == frozenset({Capability.EMBEDDINGS})
         out = None if makes_nothing else prices.price(priced, Usage(0, _TOKENS), at).cost_usd * scale
     except PriceUnknown:
         return Rates()
