@@ -102,14 +102,33 @@ class EmbeddingCall:
         kept = _Kept(context.role)
         decision: Decision | None = None
         for piece in pieces_of(request, context):
-            known = await self._sends.journalled(piece.context, piece.digest) if resumed else None
-            if known is not None:
-                kept.add_known(known)
+            left = await self._not_journalled(piece, kept) if resumed else piece
+            if left is None:
                 continue
+            # Requests leave in order, so that nothing after the first that is missing is looked for.
+            resumed = False
             decision = decision or await self.route(context)
-            for smaller in piece.split(self._texts_at_once(decision)):
+            for smaller in left.split(self._texts_at_once(decision)):
                 await self._ask(smaller, decision, kept)
         return kept.answer()
+
+    async def _not_journalled(self, piece: EmbeddingPiece, kept: "_Kept") -> EmbeddingPiece | None:
+        """What is left of a piece when all is kept that the journal has from its beginning on.
+
+        How many texts came in one request, who answered then has decided, so each number is looked for.
+        """
+        left: EmbeddingPiece | None = piece
+        likely = len(piece.request.texts)
+        while left is not None:
+            for asked, after in left.beginnings(likely):
+                known = await self._sends.journalled(asked.context, asked.digest)
+                if known is not None:
+                    kept.add_known(known)
+                    likely, left = len(asked.request.texts), after
+                    break
+            else:
+                return left
+        return None
 
     async def _ask(self, piece: EmbeddingPiece, decision: Decision, kept: "_Kept") -> None:
         kept.check_model(decision.targets[0].model_name)

@@ -19,7 +19,7 @@ from harness.json_values import digest_of
 from harness.ledger.entries import CallContext, Journalled
 from harness.ledger.hold_leases import HoldLeases
 from harness.ledger.money_store import MoneyStore
-from harness.metering.attempts import Attempt, Attempts, Resilience
+from harness.metering.attempts import Answered, Attempt, Attempts, Resilience
 from harness.metering.connection import Connection, Connections
 from harness.metering.exchange import OnEvent, OnHeaders, exchanged, exchanged_streamed
 from harness.metering.input_bounds import input_bound
@@ -55,6 +55,7 @@ class Answer:
         endpoint: the catalogue's name of the one that answered; None for a journalled answer.
         swap: what of the conversation the model could not be shown as it was; None for a journalled answer.
         waited_seconds: below rate limits and between tries.
+        passed_over: who was to answer before and was not asked, and why.
     """
 
     reply: ModelReply
@@ -65,6 +66,7 @@ class Answer:
     endpoint: str | None = None
     swap: SwapReport | None = None
     waited_seconds: float = 0.0
+    passed_over: tuple[str, ...] = ()
 
 
 class ModelCall:
@@ -127,7 +129,8 @@ class ModelCall:
 
         Raises:
             RoleUnbound: nothing was sent.
-            BudgetExceeded, PriceUnknown: nothing was sent, or what was sent before failed and is its cause.
+            PriceUnknown: nothing was sent; no target has a price.
+            BudgetExceeded: nothing was sent, or what was sent before failed and is its cause.
             ProviderError: of the last target, when all failed; once `on_event` heard anything, of that target.
         """
         context = replace(context, within=self._within)
@@ -136,19 +139,7 @@ class ModelCall:
             return _replayed(known)
         decision = await self._router.route(context)
         question = _Question(self._connections, request, context, digest, decision.binding_version, on_event)
-        answered = await self._attempts.first_answer(decision.targets, question)
-        if isinstance(answered.sent, Journalled):
-            return _replayed(answered.sent)
-        return Answer(
-            answered.sent.reply,
-            answered.target.model_name,
-            question.sends,
-            replayed=False,
-            cost_usd=usd(answered.sent.charge.nano_usd),
-            endpoint=answered.target.endpoint_name,
-            swap=question.swap,
-            waited_seconds=answered.waited_seconds,
-        )
+        return question.answer(await self._attempts.first_answer(decision.targets, question))
 
 
 @dataclass(slots=True)
@@ -186,6 +177,22 @@ class _Question:
             output_bound=asked.max_output_tokens,
         )
         return Attempt(order, connection, wire, partial(self._exchanged, connection))
+
+    def answer(self, answered: Answered[ModelReply]) -> Answer:
+        """What came of it."""
+        if isinstance(answered.sent, Journalled):
+            return _replayed(answered.sent)
+        return Answer(
+            answered.sent.reply,
+            answered.target.model_name,
+            self.sends,
+            replayed=False,
+            cost_usd=usd(answered.sent.charge.nano_usd),
+            endpoint=answered.target.endpoint_name,
+            swap=self.swap,
+            waited_seconds=answered.waited_seconds,
+            passed_over=answered.passed_over,
+        )
 
     async def _exchanged(self, connection: Connection, signed: WireRequest, on_headers: OnHeaders) -> ModelReply:
         self.sends += 1

@@ -249,6 +249,46 @@ def test_a_call_that_stopped_in_the_middle_asks_only_for_what_is_left(housed):
     housed(scenario)
 
 
+@pytest.mark.parametrize("first", ["2", "3", "1"])
+@pytest.mark.parametrize("then", ["nothing bound", "2", "none left", "larger"])
+def test_a_resumed_call_finds_what_was_paid_for_however_many_texts_came_in_a_request(housed, first, then):
+    async def scenario(house):
+        await house.bind(quirks={"texts_at_once": first})
+        done = await house.call.embed(texts(5), place())
+        asked = len(house.server.requests)
+        if then == "nothing bound":
+            current = await house.bindings.current("acme")
+            await house.bindings.add("acme", BindingsFile(), made_by="ada", reason="", replaces=current.version)
+        elif then == "none left":
+            await house.money.set_limit(a_limit(1, kind=ScopeKind.ROLE, name="embedder", unit=Unit.TOKENS))
+        else:
+            await house.bind(quirks={} if then == "larger" else {"texts_at_once": then})
+        again = await house.call.embed(texts(5), place(), resumed=True)
+        assert again.reply.vectors == done.reply.vectors
+        assert (again.sends, again.replayed, again.cost_usd) == (0, True, 0)
+        assert len(house.server.requests) == asked
+
+    housed(scenario)
+
+
+def test_a_resumed_call_of_another_size_asks_only_for_what_is_left(housed):
+    async def scenario(house):
+        await house.bind(quirks={"texts_at_once": "2"})
+        await house.call.embed(texts(4), place())
+        asked = len(house.server.requests)
+        await house.bind(quirks={"texts_at_once": "3"})
+        answer = await house.call.embed(texts(9), place(), resumed=True)
+        assert [request["input"] for request in house.server.requests[asked:]] == [
+            ["text 4", "text 5", "text 6"],
+            ["text 7", "text 8"],
+        ]
+        assert answer.reply.vectors == tuple(rounded(vector_of(f"text {number}")) for number in range(9))
+        other = EmbeddingRequest(texts=("text 0", "text other"))
+        assert (await house.call.embed(other, place(), resumed=True)).sends == 1  # begins alike, and is not that
+
+    housed(scenario)
+
+
 def test_vectors_of_two_models_never_come_in_one_answer(housed):
     async def scenario(house):
         first = EmbeddingRequest(texts=tuple(f"text {number}" for number in range(256)))

@@ -5,6 +5,7 @@ import contextlib
 import json
 import threading
 import traceback
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
@@ -673,3 +674,45 @@ def test_the_key_reaches_the_server_and_no_file_and_no_message(housed, streamed)
     files = [path for path in housed.homes[0].rglob("*") if path.is_file()]
     assert {"money.db", "runs.db"} <= {path.name for path in files}
     assert not [path for path in files if KEY.encode() in path.read_bytes()]
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_an_answer_that_repeats_the_key_is_heard_and_kept_without_it(housed, streamed):
+    async def scenario(house):
+        await house.bind("torn", key="THERE_KEY")
+        heard = []
+        on_event = heard.append if streamed else None
+        answer = await house.call.ask(asked(f"I am {KEY}, you know"), place(), on_event=on_event)
+        assert answer.reply.text == "You said: I am [redacted], you know ✓"
+        if streamed:
+            assert "".join(event.text for event in heard) == answer.reply.text
+        again = await house.call.ask(asked(f"I am {KEY}, you know"), place(), resumed=True)
+        assert again.reply == answer.reply
+        return answer.reply.model_dump_json()
+
+    assert KEY not in housed(scenario, environment={"THERE_KEY": KEY})
+    files = [path for path in housed.homes[0].rglob("*") if path.is_file()]
+    assert not [path for path in files if KEY.encode() in path.read_bytes()]
+
+
+@pytest.mark.parametrize("shows_it", [False, True])
+def test_a_fault_of_ours_that_shows_the_key_is_raised_without_it(housed, shows_it):
+    async def scenario(house):
+        await house.bind("normal", key="THERE_KEY")
+        opened = house.connections.open
+
+        class Faulty:
+            async def send(self, request):
+                raise RuntimeError(f"bad header {request.headers['authorization']}" if shows_it else "bad header")
+
+        async def open_faulty(target):
+            return replace(await opened(target), transport=Faulty())
+
+        house.connections.open = open_faulty
+        with pytest.raises(Broken if shows_it else RuntimeError, match="bad header") as caught:
+            await house.call.ask(asked(), place())
+        return "".join(traceback.format_exception(caught.value)), house.charged()
+
+    printed, charged = housed(scenario, environment={"THERE_KEY": KEY})
+    assert KEY not in printed
+    assert charged == AT_BOUND

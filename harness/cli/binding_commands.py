@@ -1,18 +1,19 @@
 """The commands about bindings: `bind`, `bindings`, `apply`, `diff`. Each change is a new version, in force at once."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from harness.assembly import Harness
+from harness.assembly import Harness, utc_now
 from harness.cli.binding_export import export_bindings
 from harness.cli.binding_places import filled_place, roles_of, workflows_of
 from harness.cli.binding_views import show_bindings, show_history
 from harness.cli.completion import model_names, node_names
 from harness.cli.context import CommandContext, context_of
 from harness.cli.global_options import Commands
+from harness.cli.model_views import unpriced_hint
 from harness.cli.recorded import has_state
 from harness.exceptions import ConfigurationInvalid, NameUnknown, SpecificationInvalid
 from harness.names import nearest_names
@@ -28,6 +29,7 @@ from harness.routing.binding_changes import (
 )
 from harness.routing.binding_store import BindingVersion
 from harness.routing.bindings import Binding, BindingsFile, catalogue_problems, read_bindings
+from harness.workflow.spec import WorkflowSpec
 
 commands = Commands()
 
@@ -37,6 +39,35 @@ FileArgument = Annotated[
     Path | None, typer.Argument(metavar="FILE", exists=True, dir_okay=False, help="Default: the project's own.")
 ]
 ReasonOption = Annotated[str | None, typer.Option("--reason", metavar="TEXT", help="Why; kept with the version.")]
+
+
+PlaceArgument = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="PLACE", help="ROLE, WORKFLOW:ROLE or WORKFLOW/NODE; of --export: a file.", autocompletion=node_names
+    ),
+]
+ModelArgument = Annotated[
+    str | None, typer.Argument(metavar="MODEL", help="A model of `harness models`.", autocompletion=model_names)
+]
+FallbackOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--fallback",
+        metavar="MODEL",
+        help="Answers if the one before fails; can be repeated.",
+        autocompletion=model_names,
+    ),
+]
+EndpointOption = Annotated[
+    str | None,
+    typer.Option(
+        "--endpoint", metavar="NAME", help="Of the endpoints that serve the model, the one that is tried first."
+    ),
+]
+ExportOption = Annotated[
+    bool, typer.Option("--export", help="Write the bindings in force to a file, `-` or the project's own.")
+]
 
 
 @commands.command("bindings")
@@ -68,36 +99,11 @@ def bindings(
 @commands.command("bind")
 def bind(
     ctx: typer.Context,
-    place: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="PLACE",
-            help="ROLE, WORKFLOW:ROLE or WORKFLOW/NODE; of --export: a file.",
-            autocompletion=node_names,
-        ),
-    ] = None,
-    model: Annotated[
-        str | None, typer.Argument(metavar="MODEL", help="A model of `harness models`.", autocompletion=model_names)
-    ] = None,
-    fallback: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--fallback",
-            metavar="MODEL",
-            help="Answers if the one before fails; can be repeated.",
-            autocompletion=model_names,
-        ),
-    ] = None,
-    endpoint: Annotated[
-        str | None,
-        typer.Option(
-            "--endpoint", metavar="NAME", help="Of the endpoints that serve the model, the one that is tried first."
-        ),
-    ] = None,
-    export: Annotated[
-        bool,
-        typer.Option("--export", help="Write the bindings in force to a file, `-` or the project's own."),
-    ] = False,
+    place: PlaceArgument = None,
+    model: ModelArgument = None,
+    fallback: FallbackOption = None,
+    endpoint: EndpointOption = None,
+    export: ExportOption = False,
     reason: ReasonOption = None,
 ) -> None:
     """Bind a role to a model, in running processes too: the next step goes to it.
@@ -184,34 +190,49 @@ def _bind(
 ) -> None:
     specs = workflows_of(context.project)
     workflow, role = filled_place(place, specs, context.project)
+    model, *fallback = models
+    if len(set(models)) != len(models):
+        raise ConfigurationInvalid("fallback", ", ".join(fallback), "command line", "name each model once")
+    binding = Binding(
+        role=role, model=model, workflow=workflow, node=place.node, endpoint=endpoint, fallback=tuple(fallback)
+    )
 
-    async def body(harness: Harness) -> tuple[BindingVersion | None, BindingVersion, str | None]:
+    async def body(harness: Harness) -> tuple[BindingVersion | None, BindingVersion, list[str]]:
         current = await harness.binding_version()
-        catalogue = current.bindings.catalogue(harness.catalogue)
-        check_models(models, catalogue)
-        model, *fallback = models
-        check_endpoint(model, endpoint, catalogue)
-        if len(set(models)) != len(models):
-            raise ConfigurationInvalid("fallback", ", ".join(fallback), "command line", "name each model once")
-        binding = Binding(
-            role=role, model=model, workflow=workflow, node=place.node, endpoint=endpoint, fallback=tuple(fallback)
-        )
-        wanted = current.bindings.with_binding(binding)
-        # What was wrong before is no reason to refuse what is right.
-        known_problems = catalogue_problems(current.bindings, harness.catalogue)
-        problems = [each for each in catalogue_problems(wanted, harness.catalogue) if each not in known_problems]
-        if problems:
-            raise SpecificationInvalid([f"binding {binding.place}: {each}" for each in problems])
-        known = known_roles(
-            current.bindings, (role for spec in specs.values() for roles in roles_of(spec).values() for role in roles)
-        )
-        made = await _add(harness, current, wanted, reason or "")
-        return current, made, unknown_role_hint(role, known) if specs else None
+        made = await _add(harness, current, _with_binding(harness, current, binding), reason or "")
+        return current, made, _notes(harness, current, binding, specs)
 
-    before, after, hint = context.work(body)
+    before, after, notes = context.work(body)
     _say_change(context, before, after)
-    if hint:
-        context.output.say(f"note: {hint}", style="yellow")
+    for note in notes:
+        context.output.say(f"note: {note}", style="yellow")
+
+
+def _with_binding(harness: Harness, current: BindingVersion, binding: Binding) -> BindingsFile:
+    """The bindings in force with this one in its place.
+
+    Raises:
+        NameUnknown: it names what is not in the catalogue.
+        SpecificationInvalid: it brings a mistake in; what was wrong before is no reason to refuse what is right.
+    """
+    catalogue = current.bindings.catalogue(harness.catalogue)
+    check_models((binding.model, *binding.fallback), catalogue)
+    check_endpoint(binding.model, binding.endpoint, catalogue)
+    wanted = current.bindings.with_binding(binding)
+    known = catalogue_problems(current.bindings, harness.catalogue)
+    problems = [each for each in catalogue_problems(wanted, harness.catalogue) if each not in known]
+    if problems:
+        raise SpecificationInvalid([f"binding {binding.place}: {each}" for each in problems])
+    return wanted
+
+
+def _notes(harness: Harness, current: BindingVersion, binding: Binding, specs: Mapping[str, WorkflowSpec]) -> list[str]:
+    """What is worth knowing of a binding that is in force all the same."""
+    asked_for = (role for spec in specs.values() for roles in roles_of(spec).values() for role in roles)
+    hint = unknown_role_hint(binding.role, known_roles(current.bindings, asked_for)) if specs else None
+    catalogue = current.bindings.catalogue(harness.catalogue)
+    unpriced = unpriced_hint(harness.prices, catalogue, binding, utc_now())
+    return [each for each in (hint, unpriced) if each is not None]
 
 
 async def _add(harness: Harness, current: BindingVersion | None, wanted: BindingsFile, reason: str) -> BindingVersion:

@@ -1,7 +1,8 @@
 """The price before the run: its worst case beside what is left of the caps, for `check`, `run` and `run --dry-run`."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from decimal import Decimal
 
 from harness.assembly import Harness, utc_now
@@ -11,10 +12,12 @@ from harness.cli.output import counted, usd_text
 from harness.cli.recorded import has_state
 from harness.dialects.dialect import WireTarget
 from harness.dialects.known_dialects import DIALECTS
-from harness.exceptions import SpecificationInvalid
+from harness.exceptions import PriceUnknown, SpecificationInvalid
 from harness.json_values import Json
+from harness.metering.metered_send import priced_model
+from harness.models.catalogue import Catalogue
 from harness.models.messages import ModelRequest, Origin
-from harness.models.prices import PricedModel
+from harness.models.prices import PriceBook
 from harness.routing.bindings import BindingsFile, read_bindings
 from harness.routing.decision import Decision, Target, decide
 from harness.workflow.checking.capability_checks import capability_problems
@@ -115,26 +118,42 @@ async def forecast(
         PriceUnknown, RoleUnbound, NameUnknown: the run would be refused.
         SpecificationInvalid: a bound model cannot do what a node asks of it.
     """
-    catalogue = in_force.bindings.catalogue(harness.catalogue)
     workflow = loaded.spec.workflow
-    now = utc_now()
-
-    def decided(of: str, node: str, role: str) -> Decision:
-        binding = in_force.bindings.resolve(role, workflow=of, node=node)
-        return decide(binding, catalogue, version=in_force.version)
-
-    def dearest(target: Target, input_tokens: int, output_tokens: int) -> Decimal:
-        priced = PricedModel(
-            target.model_name, target.model.wire_name, target.endpoint.price_provider, target.model.price
-        )
-        return harness.prices.dearest(priced, input_tokens, output_tokens, now)
-
-    problems = capability_problems(loaded, lambda node, role: decided(workflow, node, role))
+    now = _Now(in_force, in_force.bindings.catalogue(harness.catalogue), harness.prices, utc_now())
+    problems = capability_problems(loaded, lambda node, role: now.decided(workflow, node, role))
     if problems:
         raise SpecificationInvalid(problems)
-    worst = worst_case(loaded, decided, dearest, _body_bytes, values=values, items=items)
+    worst = worst_case(loaded, now.decided, now.dearest, _body_bytes, values=values, items=items)
     balances = await _balances(harness, workflow, worst)
     return Forecast(workflow, worst, tuple(_cap(balance, worst) for balance in balances))
+
+
+@dataclass(frozen=True, slots=True)
+class _Now:
+    """Who would answer now, and at what price."""
+
+    in_force: BindingsInForce
+    catalogue: Catalogue
+    prices: PriceBook
+    at: datetime
+
+    def decided(self, workflow: str, node: str, role: str) -> Decision:
+        """The targets that can be asked: those without a price are passed over where another has one."""
+        binding = self.in_force.bindings.resolve(role, workflow=workflow, node=node)
+        decision = decide(binding, self.catalogue, version=self.in_force.version)
+        priced = tuple(target for target in decision.targets if self._has_price(target))
+        return replace(decision, targets=priced or decision.targets)
+
+    def dearest(self, target: Target, input_tokens: int, output_tokens: int) -> Decimal:
+        """The most that so many tokens can cost there."""
+        return self.prices.dearest(priced_model(target), input_tokens, output_tokens, self.at)
+
+    def _has_price(self, target: Target) -> bool:
+        try:
+            self.dearest(target, 1, 1)
+        except PriceUnknown:
+            return False
+        return True
 
 
 def _body_bytes(request: ModelRequest, target: Target) -> int:

@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from harness.assembly import Harness, utc_now
+from harness.cli.exit_codes import ExitCode, exit_code_of
 from harness.cli.forecast import bindings_in_force
-from harness.exceptions import NameUnknown, ProviderError
+from harness.exceptions import HarnessError, NameUnknown
 from harness.ledger.entries import CallContext
 from harness.ledger.tasks import Task
 from harness.models.catalogue import Capability
@@ -15,6 +16,7 @@ from harness.models.embeddings import EmbeddingRequest
 from harness.models.messages import ModelRequest, user
 from harness.models.usage import Usage
 from harness.routing.bindings import Binding
+from harness.routing.decided_router import DecidedRouter
 from harness.routing.decision import Decision, Target, decide
 
 _ROLE = "model_check"
@@ -29,8 +31,10 @@ class ModelChecked:
     """What one endpoint did.
 
     Args:
+        answered: else nothing came, or nothing was sent: no price is known, a budget is spent, a setting is wrong.
         cost_usd: None where it failed; what may have been billed then is charged at its bound.
-        says: the beginning of the answer, or what went wrong.
+        says: the beginning of the answer, or what went wrong and what would mend it.
+        exit_code: that a command ends with by this alone.
     """
 
     model: str
@@ -42,14 +46,14 @@ class ModelChecked:
     input_tokens: int | None
     output_tokens: int | None
     says: str
+    exit_code: ExitCode
 
 
 async def checked_model(harness: Harness, name: str, endpoint: str | None) -> list[ModelChecked]:
-    """Ask a model at each of its endpoints, or at one.
+    """Ask a model at each of its endpoints, or at one; what goes wrong at one of them is said of that one.
 
     Raises:
         NameUnknown: there is no such model, or it is not served there.
-        BudgetExceeded, PriceUnknown: nothing more was sent.
     """
     current = await bindings_in_force(harness)
     catalogue = current.bindings.catalogue(harness.catalogue)
@@ -68,28 +72,32 @@ async def _checked(harness: Harness, target: Target, decision: Decision) -> Mode
         organisation=task.organisation, person=task.person, task_id=task.task_id, role=_ROLE, path=target.endpoint_name
     )
     began = time.monotonic()
+    usage: Usage | None = None
+    cost: Decimal | None = None
+    code = ExitCode.DONE
     try:
-        usage, cost, says = await _asked(harness, target, _Always(decision), context)
-    except ProviderError as error:
-        usage, cost, says = None, None, str(error)
-    seconds = round(time.monotonic() - began, 3)
-    answered = usage is not None
-    await harness.money.end_task(replace(task, success=answered, evidence="whether an answer came", ended_at=utc_now()))
+        usage, cost, says = await _asked(harness, target, DecidedRouter(decision), context)
+    except HarnessError as error:
+        says, code = str(error), exit_code_of(error)
+    finally:
+        ended = replace(task, success=usage is not None, evidence="whether an answer came", ended_at=utc_now())
+        await harness.money.end_task(ended)
     return ModelChecked(
         model=target.model_name,
         endpoint=target.endpoint_name,
         wire_name=target.model.wire_name,
-        answered=answered,
-        seconds=seconds,
+        answered=usage is not None,
+        seconds=round(time.monotonic() - began, 3),
         cost_usd=cost,
         input_tokens=usage.input_tokens if usage else None,
         output_tokens=usage.output_tokens if usage else None,
-        says=says if len(says) <= _SHOWN else says[: _SHOWN - 3] + "...",
+        says=says,
+        exit_code=code,
     )
 
 
 async def _asked(
-    harness: Harness, target: Target, router: "_Always", context: CallContext
+    harness: Harness, target: Target, router: DecidedRouter, context: CallContext
 ) -> tuple[Usage, Decimal, str]:
     """What it used and cost, and what it says."""
     if Capability.EMBEDDINGS in target.model.capabilities:
@@ -98,18 +106,8 @@ async def _asked(
         return embedded.reply.usage, embedded.cost_usd, f"a vector of {width} dimensions"
     request = ModelRequest(messages=(user(_WORDS),), max_output_tokens=_OUTPUT_TOKENS)
     answer = await harness.model_call.of_router(router).ask(request, context)
-    return answer.reply.usage, answer.cost_usd, answer.reply.text or f"nothing ({answer.reply.stop})"
-
-
-@dataclass(frozen=True, slots=True)
-class _Always:
-    """Implements `Router`: always the same."""
-
-    decision: Decision
-
-    async def route(self, context: CallContext) -> Decision:
-        del context
-        return self.decision
+    words = answer.reply.text or f"nothing ({answer.reply.stop})"
+    return answer.reply.usage, answer.cost_usd, words if len(words) <= _SHOWN else words[: _SHOWN - 3] + "..."
 
 
 def _new_task(harness: Harness) -> Task:

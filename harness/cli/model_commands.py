@@ -9,7 +9,6 @@ import typer
 from harness.assembly import Harness, utc_now
 from harness.cli.completion import model_names
 from harness.cli.context import CommandContext, context_of
-from harness.cli.exit_codes import ExitCode
 from harness.cli.forecast import bindings_in_force
 from harness.cli.global_options import Commands
 from harness.cli.model_check import ModelChecked, checked_model
@@ -67,13 +66,15 @@ def check_model(
 ) -> None:
     """Ask a model a few words at each endpoint that serves it: one small call each, held and charged as any other.
 
-    Exit code 0 where all answered, 6 where one did not.
+    Exit code 0 where all answered, else that of the first which did not: 6 where it or its key failed, 4 where no budget
+    allows it, 3 where it has no price.
     """
     context = context_of(ctx)
     checked = context.work(lambda harness: checked_model(harness, name, endpoint))
     _say_checked(context, checked)
-    if not all(each.answered for each in checked):
-        raise typer.Exit(ExitCode.PROVIDER_UNAVAILABLE)
+    failed = next((each for each in checked if not each.answered), None)
+    if failed is not None:
+        raise typer.Exit(failed.exit_code)
 
 
 def _say_checked(context: CommandContext, checked: list[ModelChecked]) -> None:

@@ -8,8 +8,9 @@ from harness.cli.output import usd_text
 from harness.endpoint_keys import EndpointKeys
 from harness.exceptions import NameUnknown, PriceUnknown
 from harness.models.catalogue import AuthName, Capability, Catalogue, Endpoint, Model
-from harness.models.prices import PriceBook, PricedModel
+from harness.models.prices import PriceBook
 from harness.models.usage import Usage
+from harness.routing.bindings import Binding
 
 # Asked of a prompt this short, so that a provider's dearer tier for long ones does not stand for its usual price.
 _TOKENS = 1000
@@ -137,6 +138,20 @@ def rates_of(prices: PriceBook, catalogue: Catalogue, name: str, at: datetime, *
         return Rates()
 
 
+def unpriced_hint(prices: PriceBook, catalogue: Catalogue, binding: Binding, at: datetime) -> str | None:
+    """Words where no price is known for whoever a binding asks first, so that it is never called; else None."""
+    model = catalogue.model(binding.model)
+    placed = next((each for each in model.placed() if each.endpoint == binding.endpoint), model)
+    rates = rates_of(prices, catalogue, binding.model, at, endpoint=placed.endpoint)
+    if rates.input_usd_per_million is not None:
+        return None
+    entry = placed.priced_as(binding.model, catalogue.endpoint_of(placed)).entries[-1]
+    return (
+        f"no price is known for {binding.model!r} at {placed.endpoint!r}, so it is not called there and whoever comes "
+        f"next answers; add {entry!r} to {prices.overrides_file}"
+    )
+
+
 def _place(
     name: str, model: Model, catalogue: Catalogue, prices: PriceBook, keys: EndpointKeys, at: datetime
 ) -> PlaceRow:
@@ -156,7 +171,7 @@ def _place(
 
 
 def _rates(prices: PriceBook, name: str, model: Model, endpoint: Endpoint, at: datetime) -> Rates:
-    priced = PricedModel(name, model.wire_name, endpoint.price_provider, model.price)
+    priced = model.priced_as(name, endpoint)
     scale = _MILLION / _TOKENS
     try:
         into = prices.price(priced, Usage(_TOKENS, 0), at)

@@ -1,42 +1,27 @@
-# pyright: reportPrivateImportUsage=false
-"""The network, through httpx and the connections below it, httpcore's. The only importer of these.
+"""The network, through httpx's transports. The only importer of that library.
 
-httpx's client is left out, because it costs 0.4 ms of CPU a request, for redirects, cookies and hooks that are not wanted
-here; httpx's own transport costs 0.1 ms and lets nobody choose the sockets (`asyncio_network`). What is httpx's here are
-addresses, certificates, proxies and decompression.
+httpx's client is left out: it costs 0.4 ms of CPU a request for redirects, cookies and hooks that are not wanted here.
+What it would do with a proxy of the environment is done here, by the standard library's reading of it.
 """
 
 import asyncio
-import base64
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Generator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Generator, Mapping
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
 from functools import lru_cache
-from urllib.parse import unquote
 from urllib.request import getproxies, proxy_bypass
 
-import httpcore
 import httpx
-from typing_extensions import override
 
-from harness.dialects.asyncio_network import AsyncioBackend
 from harness.dialects.wire import WireRequest, WireResponse
 from harness.exceptions import Broken, RequestRefused, Unreachable
 
 MAX_RESPONSE_BYTES = 32_000_000
 CONNECT_TIMEOUT_SECONDS = 10.0
 MAX_PORT = 65_535
-_MAX_IDLE_CONNECTIONS = 20
-# Many servers hang up soon after; a connection that is given up earlier is never found dead.
-_IDLE_SECONDS = 5.0
+_LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=20)
 
 # What httpx's client says of itself too; a request's own headers take their place.
-_HEADERS = {
-    "accept": "*/*",
-    "accept-encoding": "gzip, deflate",
-    "connection": "keep-alive",
-    "user-agent": "portable-harness",
-}
+_HEADERS = {"accept": "*/*", "accept-encoding": "gzip, deflate", "user-agent": "portable-harness"}
 
 # A proxy from the environment is for the world outside: what is served on this machine is never sent through one.
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -57,8 +42,8 @@ class HttpxTransport:
     def __init__(self, endpoint_name: str, *, max_response_bytes: int = MAX_RESPONSE_BYTES) -> None:
         self._endpoint_name = endpoint_name
         self._max_response_bytes = max_response_bytes
-        # By the way that a request takes: whether it is encrypted, and through which proxy.
-        self._pools: dict[tuple[bool, str | None], httpcore.AsyncConnectionPool] = {}
+        # By the proxy that a request goes through; None goes straight.
+        self._ways: dict[str | None, httpx.AsyncHTTPTransport] = {}
         self._proxies: dict[str, str] | None = None
 
     async def send(self, request: WireRequest) -> WireResponse:
@@ -67,6 +52,7 @@ class HttpxTransport:
         Raises:
             Unreachable: no connection.
             Broken: the connection broke after the request left, the answer is too long, or `timeout_seconds` passed.
+            RequestRefused: the address, or the environment's proxy or certificates, cannot be used; nothing was sent.
         """
         try:
             # Each read is bounded by itself; this bounds a server that sends a byte now and then.
@@ -80,9 +66,9 @@ class HttpxTransport:
         """Send and read the answer as it arrives; `timeout_seconds` bounds each wait for more; see `Transport`."""
         with _our_errors(self._endpoint_name):
             address = _address(request.url)
-            if address.port > MAX_PORT:
+            if (address.port or 0) > MAX_PORT:
                 raise RequestRefused(self._endpoint_name, f"port {address.port} is above {MAX_PORT}")
-            response = await self._pool(address).handle_async_request(_prepared(request, address))
+            response = await self._way(address).handle_async_request(_prepared(request, address))
         try:
             yield HttpxStream(response, self._endpoint_name, self._max_response_bytes)
         finally:
@@ -90,33 +76,44 @@ class HttpxTransport:
 
     async def close(self) -> None:
         """Release connections; idempotent."""
-        pools, self._pools, self._proxies = self._pools, {}, None
-        for pool in pools.values():
-            await pool.aclose()
+        ways, self._ways, self._proxies = self._ways, {}, None
+        for way in ways.values():
+            await way.aclose()
 
-    def _pool(self, address: "_Address") -> httpcore.AsyncConnectionPool:
+    def _way(self, address: httpx.URL) -> httpx.AsyncHTTPTransport:
         # Late, because reading the certificates takes 20 ms that a run on scripted replies never needs.
         if self._proxies is None:
             self._proxies = getproxies()
-        way = (address.encrypted, _proxy_for(address, self._proxies))
-        if way not in self._pools:
-            self._pools[way] = _opened_pool(*way)
-        return self._pools[way]
+        proxy = _proxy_for(address, self._proxies)
+        if proxy not in self._ways:
+            self._ways[proxy] = self._opened(proxy)
+        return self._ways[proxy]
+
+    def _opened(self, proxy: str | None) -> httpx.AsyncHTTPTransport:
+        try:
+            return httpx.AsyncHTTPTransport(proxy=proxy, limits=_LIMITS)
+        except OSError as error:
+            reason = f"its certificates cannot be read: {error}; look at SSL_CERT_FILE and SSL_CERT_DIR"
+            raise RequestRefused(self._endpoint_name, f"nothing was sent: {reason}") from error
+        # A scheme that is none, or one whose package is not installed. The address may hold a password: not shown.
+        except (ValueError, ImportError, httpx.InvalidURL) as error:
+            reason = "the proxy of the environment cannot be used; look at HTTPS_PROXY, HTTP_PROXY and ALL_PROXY"
+            raise RequestRefused(self._endpoint_name, f"nothing was sent: {reason}") from error
 
 
 class HttpxStream:
     """The `WireStream` of one response."""
 
-    def __init__(self, response: httpcore.Response, endpoint_name: str, max_bytes: int) -> None:
+    def __init__(self, response: httpx.Response, endpoint_name: str, max_bytes: int) -> None:
         self._response = response
         self._endpoint_name = endpoint_name
         self._max_bytes = max_bytes
-        self._headers = _headers_of(response)
+        self._headers = {name.lower(): value for name, value in response.headers.items()}
 
     @property
     def status(self) -> int:
         """HTTP status."""
-        return self._response.status
+        return self._response.status_code
 
     @property
     def headers(self) -> Mapping[str, str]:
@@ -127,7 +124,7 @@ class HttpxStream:
         """The body as it arrives; see `WireStream`."""
         received = 0
         with _our_errors(self._endpoint_name):
-            async for chunk in self._decompressed():
+            async for chunk in self._pieces():
                 received += len(chunk)
                 if received > self._max_bytes:
                     raise Broken(
@@ -139,150 +136,67 @@ class HttpxStream:
         """The whole answer."""
         return WireResponse(self.status, self._headers, b"".join([chunk async for chunk in self.chunks()]))
 
-    def _decompressed(self) -> AsyncIterable[bytes]:
-        assert isinstance(self._response.stream, AsyncIterable)
-        # A body that came as it is need not pass httpx, which costs 4 us a chunk.
-        if self._headers.get("content-encoding", "identity") == "identity":
-            return self._response.stream
-        body = _Body(self._response.stream)
-        return httpx.Response(self.status, headers=self._response.headers, stream=body).aiter_bytes()
-
-
-class _Body(httpx.AsyncByteStream):
-    """A body as httpx wants it."""
-
-    def __init__(self, pieces: AsyncIterable[bytes]) -> None:
-        self._pieces = pieces
-
-    @override
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        async for piece in self._pieces:
-            yield piece
-
-
-@dataclass(frozen=True, slots=True)
-class _Address:
-    """Where a request goes, in the words of httpcore.
-
-    Args:
-        port: as it was written, else 0.
-        authorization: of a user and password in the address.
-    """
-
-    url: httpcore.URL
-    host: str
-    host_header: bytes
-    port: int
-    encrypted: bool
-    authorization: bytes | None
+    def _pieces(self) -> AsyncIterator[bytes]:
+        stream = self._response.stream
+        # A body that came as it is need not pass the decompression, which costs 4 us a chunk.
+        if self._headers.get("content-encoding", "identity") == "identity" and isinstance(
+            stream, httpx.AsyncByteStream
+        ):
+            return aiter(stream)
+        return self._response.aiter_bytes()
 
 
 # An endpoint has few addresses, and reading one takes 80 us.
 @lru_cache(maxsize=256)
-def _address(text: str) -> _Address:
+def _address(text: str) -> httpx.URL:
     """Read an address.
 
     Raises:
-        httpx.InvalidURL, httpcore.UnsupportedProtocol: it is none.
+        httpx.InvalidURL, httpx.UnsupportedProtocol: it is none.
     """
     url = httpx.URL(text)
     if url.scheme not in ("http", "https") or not url.host:
-        raise httpcore.UnsupportedProtocol("an address begins with http:// or https:// and a host")
-    user = ":".join(map(unquote, url.userinfo.decode("ascii").partition(":")[::2]))
-    return _Address(
-        url=httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path),
-        host=url.host,
-        host_header=url.netloc,
-        port=url.port or 0,
-        encrypted=url.scheme == "https",
-        authorization=b"Basic " + base64.b64encode(user.encode()) if url.userinfo else None,
-    )
+        raise httpx.UnsupportedProtocol("an address begins with http:// or https:// and a host")
+    return url
 
 
-def _prepared(request: WireRequest, address: _Address) -> httpcore.Request:
-    given = {name.lower(): value for name, value in request.headers.items()}
-    headers = [(b"host", address.host_header)] if "host" not in given else []
-    headers += [(name.encode("ascii"), value.encode("ascii")) for name, value in (_HEADERS | given).items()]
-    if address.authorization is not None:
-        headers = [(name, value) for name, value in headers if name != b"authorization"]
-        headers.append((b"authorization", address.authorization))
-    if "content-length" not in given and (request.body or request.method in ("POST", "PUT", "PATCH")):
-        headers.append((b"content-length", b"%d" % len(request.body)))
+def _prepared(request: WireRequest, address: httpx.URL) -> httpx.Request:
     seconds = request.timeout_seconds
     times = {"connect": min(CONNECT_TIMEOUT_SECONDS, seconds), "read": seconds, "write": seconds, "pool": seconds}
-    return httpcore.Request(
-        request.method, address.url, headers=headers, content=request.body, extensions={"timeout": times}
-    )
+    headers = _HEADERS | {name.lower(): value for name, value in request.headers.items()}
+    return httpx.Request(request.method, address, headers=headers, content=request.body, extensions={"timeout": times})
 
 
-def _headers_of(response: httpcore.Response) -> dict[str, str]:
-    """Names in lower case; of one that came several times all values."""
-    headers: dict[str, str] = {}
-    for name, value in response.headers:
-        key, words = name.decode("ascii").lower(), _header_text(value)
-        headers[key] = f"{headers[key]}, {words}" if key in headers else words
-    return headers
-
-
-def _header_text(value: bytes) -> str:
-    try:
-        return value.decode("utf-8")
-    except UnicodeDecodeError:
-        return value.decode("latin-1")
-
-
-def _proxy_for(address: _Address, proxies: Mapping[str, str]) -> str | None:
+def _proxy_for(address: httpx.URL, proxies: Mapping[str, str]) -> str | None:
     """The environment's proxy for an address, if it is to go through one."""
-    proxy = proxies.get("https" if address.encrypted else "http") or proxies.get("all")
+    proxy = proxies.get(address.scheme) or proxies.get("all")
     if not proxy or address.host in _LOOPBACK or proxy_bypass(address.host):
         return None
     return proxy if "://" in proxy else f"http://{proxy}"
 
 
-def _opened_pool(encrypted: bool, proxy: str | None) -> httpcore.AsyncConnectionPool:
-    return httpcore.AsyncConnectionPool(
-        ssl_context=httpx.create_ssl_context() if encrypted else None,
-        proxy=None if proxy is None else _opened_proxy(proxy),
-        max_connections=None,
-        max_keepalive_connections=_MAX_IDLE_CONNECTIONS,
-        keepalive_expiry=_IDLE_SECONDS,
-        network_backend=AsyncioBackend(),
-    )
-
-
-def _opened_proxy(text: str) -> httpcore.Proxy:
-    named = httpx.Proxy(text)
-    url = named.url
-    return httpcore.Proxy(
-        httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path),
-        auth=named.raw_auth,
-        headers=named.headers.raw,
-        ssl_context=httpx.create_ssl_context() if url.scheme == "https" else None,
-    )
-
-
 @contextmanager
 def _our_errors(endpoint_name: str) -> Generator[None]:
-    """Turn the library's errors into ours: before the request left `Unreachable`, afterwards `Broken`."""
+    """Turn httpx's errors into ours: before the request left `Unreachable`, afterwards `Broken`."""
     try:
         yield
-    except (httpcore.ConnectError, httpcore.ConnectTimeout, httpcore.PoolTimeout, httpcore.ProxyError) as error:
+    except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError) as error:
         raise Unreachable(endpoint_name, f"no connection: {_words(error)}") from error
     # The last two come from the sockets below: a port out of range, a host name that is none.
     except (
         httpx.InvalidURL,
-        httpcore.UnsupportedProtocol,
-        httpcore.LocalProtocolError,
+        httpx.UnsupportedProtocol,
+        httpx.LocalProtocolError,
         OverflowError,
         UnicodeError,
     ) as error:
         raise RequestRefused(endpoint_name, f"the request cannot be sent: {_words(error)}") from error
-    except httpcore.TimeoutException as error:
+    except httpx.TimeoutException as error:
         raise Broken(endpoint_name, f"timed out after the request left: {_words(error)}") from error
-    except (httpcore.NetworkError, httpcore.ProtocolError, httpx.HTTPError, httpx.StreamError) as error:
+    except (httpx.HTTPError, httpx.StreamError) as error:
         raise Broken(endpoint_name, f"the connection broke after the request left: {_words(error)}") from error
 
 
 def _words(error: Exception) -> str:
-    """What the library says; its timeouts say nothing but their class."""
+    """What httpx says; its timeouts say nothing but their class."""
     return str(error) or type(error).__name__

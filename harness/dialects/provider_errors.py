@@ -52,19 +52,20 @@ _WORDS: tuple[tuple[type[ProviderError], frozenset[str]], ...] = (
             "misalignment_policy_violation", "image_content_policy_violation",
         }),
     ),
+    # Before refused keys: Google says PERMISSION_DENIED of a rate, and the reason beside it.
+    (
+        RateLimited,
+        frozenset({
+            "rate_limit_exceeded", "rate_limit_error", "ratelimitreached", "resource_exhausted", "too_many_requests",
+            "throttlingexception", "modelnotreadyexception",
+        }),
+    ),
     (
         KeyRefused,
         frozenset({
             "invalid_api_key", "authentication_error", "permission_error", "permission_denied", "unauthenticated",
             "accessdeniedexception", "unrecognizedclientexception", "expiredtokenexception", "api_key_invalid",
             "api_key_expired",
-        }),
-    ),
-    (
-        RateLimited,
-        frozenset({
-            "rate_limit_exceeded", "rate_limit_error", "ratelimitreached", "resource_exhausted", "too_many_requests",
-            "throttlingexception", "modelnotreadyexception",
         }),
     ),
     (
@@ -110,6 +111,9 @@ _PROMPT_STATUSES = frozenset({200, 400, 413, 422})
 # The work may have been done, and charged, when somebody in between stopped waiting for it.
 _GAVE_UP_WAITING = frozenset({408, 504, 524})
 _NOT_DONE_HERE = frozenset({501, 505})
+# Statuses under which a limit of a rate has come too.
+_RATES_TOO = frozenset({400, 403})
+_QUOTED = re.compile(r"(?<!\w)'[^']*'(?!\w)|\"[^\"]*\"|`[^`]*`")
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +152,17 @@ def _error(endpoint_name: str, facts: ErrorFacts, status: int, headers: Mapping[
     )
     if status in _GAVE_UP_WAITING:
         error.maybe_billed = True
+    _heed_advice(error, headers)
     return error
+
+
+def _heed_advice(error: ProviderError, headers: Mapping[str, str]) -> None:
+    """What the server itself says of a retry: a no is believed, a yes where its status alone said no."""
+    advice = headers.get("x-should-retry", "").strip().lower()
+    if advice == "false":
+        error.retryable = False
+    elif advice == "true" and type(error) is RequestRefused:
+        error.retryable = True
 
 
 def _kind(facts: ErrorFacts, status: int) -> type[ProviderError]:
@@ -156,7 +170,9 @@ def _kind(facts: ErrorFacts, status: int) -> type[ProviderError]:
     by_word = next((kind for kind, words in _WORDS if words.intersection(facts.words)), None)
     if by_word in (QuotaSpent, ContextTooLong, Refused):
         return by_word
-    by_phrase = _kind_by_phrase(facts.message, status)
+    if by_word is RateLimited and status in _RATES_TOO:
+        return RateLimited
+    by_phrase = _kind_by_phrase(facts.message, status, by_word)
     if by_phrase is not None:
         return by_phrase
     if status == 400 and by_word is KeyRefused:  # noqa: PLR2004 - Google answers a wrong key so
@@ -167,12 +183,14 @@ def _kind(facts: ErrorFacts, status: int) -> type[ProviderError]:
     return _kind_by_status(status)
 
 
-def _kind_by_phrase(message: str, status: int) -> type[ProviderError] | None:
+def _kind_by_phrase(message: str, status: int, by_word: type[ProviderError] | None) -> type[ProviderError] | None:
     if status in _PROMPT_STATUSES and _CONTEXT_PHRASES.search(message):
         return ContextTooLong
     if _FILTER_PHRASES.search(message):
         return Refused
-    if _QUOTA_PHRASES.search(message):
+    # A code that says something else is believed, and what is quoted is somebody's text. Anthropic calls a balance that
+    # is too low an invalid request.
+    if by_word not in (RateLimited, Overloaded) and _QUOTA_PHRASES.search(_QUOTED.sub("", message)):
         return QuotaSpent
     return KeyRefused if status == 400 and _KEY_PHRASES.search(message) else None  # noqa: PLR2004 - Bad Request
 
@@ -184,8 +202,9 @@ def _kind_by_status(status: int) -> type[ProviderError]:
         return QuotaSpent
     if status == 429:  # noqa: PLR2004 - Too Many Requests
         return RateLimited
-    # 424 is Bedrock's failed model, 425 and 499 come from proxies: all the far side's, as every 5xx.
-    if status in (408, 424, 425, 499) or (status >= 500 and status not in _NOT_DONE_HERE):  # noqa: PLR2004
+    # 409 is a lock of the far side's that was held, as both vendors' own clients repeat it; 424 is Bedrock's failed
+    # model, 425 and 499 come from proxies: all the far side's, as every 5xx.
+    if status in (408, 409, 424, 425, 499) or (status >= 500 and status not in _NOT_DONE_HERE):  # noqa: PLR2004
         return Overloaded
     return RequestRefused
 

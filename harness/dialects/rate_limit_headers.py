@@ -54,7 +54,8 @@ def observed_limits(headers: Mapping[str, str]) -> ObservedLimits:
 
 
 def _tightest(said: Iterable[_Said], unit: LimitedUnit) -> _Said | None:
-    of_unit = [each for each in said if each.unit is unit and each.period_seconds <= _MINUTE]
+    # A period of nothing is a slip of the server's, and says nothing.
+    of_unit = [each for each in said if each.unit is unit and 0 < each.period_seconds <= _MINUTE]
     return min(of_unit, key=lambda each: each.per_minute, default=None)
 
 

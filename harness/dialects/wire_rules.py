@@ -21,7 +21,6 @@ class WireRules:
         document_types: media types of documents that may be sent as data; "text/plain" stands for their words.
         document_urls: whether a document may be an address.
         attachments: whether pictures and documents may stand in a tool's result; the types are those above.
-        tools_declared: a history with calls needs tools in the request.
         arguments: the JSON text of a call's arguments must be an object.
         custom_calls: whether a custom tool's free text can be told from JSON.
         thinking_bound: while thinking is asked for, the assistant turn of an unfinished tool loop must begin with
@@ -29,6 +28,8 @@ class WireRules:
         unanswered_calls: whether a call may stay without a result.
         plain_reasoning: thoughts without any stamp may go back as the wire's plain text of thoughts.
         assistant_media: whether pictures and documents may stand in a model's own turn.
+        typed_urls: an address must have a media type, given beside it or told by its ending.
+        service_tiers: the words for how a call is served; None takes any.
         own_schemes: schemes of addresses that this provider fetches beside http and https, such as "s3" or "gs".
     """
 
@@ -43,11 +44,12 @@ class WireRules:
     document_types: frozenset[str] = frozenset()
     document_urls: bool = False
     attachments: bool = False
-    tools_declared: bool = False
     arguments: Literal["text", "object"] = "text"
     custom_calls: bool = False
     thinking_bound: bool = False
     unanswered_calls: bool = False
     plain_reasoning: bool = False
     assistant_media: bool = False
+    typed_urls: bool = False
+    service_tiers: frozenset[str] | None = None
     own_schemes: frozenset[str] = frozenset()

@@ -16,6 +16,7 @@ HarnessError
 │   ├── Overloaded              5xx, 529
 │   │   └── CircuitOpen         it failed so often that it is left alone for a while
 │   ├── Unreachable             no connection, or none any more
+│   ├── DeadlinePassed          the call's time was up before it was sent
 │   ├── Broken                  an answer that cannot be read, or ended too early
 │   ├── ContextTooLong          the one 400 a bigger model can mend
 │   ├── Refused                 the provider declined to answer
@@ -62,6 +63,7 @@ from harness.exceptions.provider_errors import (
     Broken,
     CircuitOpen,
     ContextTooLong,
+    DeadlinePassed,
     KeyRefused,
     Overloaded,
     ProviderError,
@@ -103,6 +105,7 @@ __all__ = [
     "ConfigurationInvalid",
     "Confined",
     "ContextTooLong",
+    "DeadlinePassed",
     "ExpressionFailed",
     "ExpressionInvalid",
     "FindingRefused",

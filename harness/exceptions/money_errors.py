@@ -72,17 +72,26 @@ class BudgetExceeded(MoneyError):
 
 
 class PriceUnknown(MoneyError):
-    """A model without a known price; nothing was sent, because unknown is never zero."""
+    """A model without a known price; nothing was sent, because unknown is never zero.
 
-    def __init__(self, model: str, overrides_file: str) -> None:
-        super().__init__(model, overrides_file)
+    Args:
+        endpoint: where it would have been called; None where that does not matter.
+        entry: what its price is called in the file; None is the model's own name.
+    """
+
+    def __init__(self, model: str, overrides_file: str, endpoint: str | None = None, entry: str | None = None) -> None:
+        super().__init__(model, overrides_file, endpoint, entry)
         self.model = model
         self.overrides_file = overrides_file
+        self.endpoint = endpoint
+        self.entry = entry or model
 
     def __str__(self) -> str:
+        where = f" at the endpoint {self.endpoint!r}" if self.endpoint else ""
         return self._told(
-            f"no price is known for {self.model!r}, so it was not called. If you know it, add to {self.overrides_file}:\n"
-            f"{json.dumps(self.model)}: {{input_usd_per_million: 0.00, output_usd_per_million: 0.00, "
+            f"no price is known for {self.model!r}{where}, so it was not called. "
+            f"If you know it, add to {self.overrides_file}:\n"
+            f"{json.dumps(self.entry)}: {{input_usd_per_million: 0.00, output_usd_per_million: 0.00, "
             "source: https://..., checked: YYYY-MM-DD}"
         )
 

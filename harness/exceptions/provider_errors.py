@@ -66,6 +66,12 @@ class Unreachable(ProviderError):
     retryable = True
 
 
+class DeadlinePassed(ProviderError):
+    """The call's time was up before it could be sent; nothing was sent."""
+
+    retryable = True
+
+
 class Broken(ProviderError):
     """An answer that cannot be read, or that ended before its end; it may have been billed."""
 

@@ -19,7 +19,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from harness.dialects.wire import WireRequest
-from harness.exceptions import KeyRefused
+from harness.exceptions import KeyRefused, Unreachable
 
 _SERVICE = "bedrock"
 _REGION_IN_HOST = re.compile(r"(?:^|\.)bedrock(?:-[a-z]+)*\.([a-z]{2,}(?:-[a-z]+)+-\d+)\.")
@@ -69,8 +69,18 @@ class AwsSigner:
 
     async def signed(self, request: WireRequest) -> WireRequest:
         """The request with AWS's headers; see `RequestSigner`."""
+        if self._lasts():
+            return self._signed(request)
         # In a thread, because renewing asks a service.
         return await asyncio.to_thread(self._signed, request)
+
+    def _lasts(self) -> bool:
+        """Whether keys are there that need not be renewed now; a thread costs more than the signature."""
+        credentials = self._credentials
+        if credentials is None:
+            return False
+        renewing = getattr(credentials, "refresh_needed", None)
+        return renewing is None or not renewing()
 
     def _signed(self, request: WireRequest) -> WireRequest:
         frozen = self._frozen(self._resolved())
@@ -90,12 +100,17 @@ class AwsSigner:
 
         Raises:
             KeyRefused: the service that gives them does not.
+            Unreachable: it cannot be reached.
         """
         # Late: as above.
-        from botocore.exceptions import BotoCoreError, ClientError
+        from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+        from botocore.exceptions import ConnectionError as NoConnection
 
         try:
             return credentials.get_frozen_credentials()
+        except (NoConnection, HTTPClientError) as error:
+            message = f"the service that gives AWS credentials cannot be reached ({type(error).__name__})"
+            raise Unreachable(self._endpoint, message) from error
         except (BotoCoreError, ClientError) as error:
             message = f"the AWS credentials cannot be fetched or renewed ({type(error).__name__}): sign in again"
             raise KeyRefused(self._endpoint, message) from error

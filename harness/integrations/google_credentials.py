@@ -18,7 +18,7 @@ from typing import Any
 
 from harness.dialects.wire import WireRequest
 from harness.dialects.wire_json import parse_object, text_at
-from harness.exceptions import KeyRefused
+from harness.exceptions import KeyRefused, Unreachable
 
 SCOPES = ("https://www.googleapis.com/auth/cloud-platform",)
 _FILE = "GOOGLE_APPLICATION_CREDENTIALS"
@@ -64,7 +64,12 @@ class GoogleSigner:
         return self._account
 
     async def signed(self, request: WireRequest) -> WireRequest:
-        """The request with an access token; see `RequestSigner`."""
+        """The request with an access token; see `RequestSigner`.
+
+        Raises:
+            KeyRefused: the token cannot be renewed.
+            Unreachable: the service that renews it was not reached; a retry can help.
+        """
         # In a thread, because renewing asks a service; a token that is fresh does not wait for one.
         credentials = self._credentials
         if credentials is None or not _fresh(credentials):
@@ -76,7 +81,7 @@ class GoogleSigner:
     def _renewed(self) -> Any:
         credentials = self._resolved()
         # Late: google-auth is an extra, and its transport brings an HTTP client of its own.
-        from google.auth.exceptions import GoogleAuthError
+        from google.auth.exceptions import GoogleAuthError, TransportError
         from google.auth.transport.requests import Request
 
         with self._lock:
@@ -84,6 +89,9 @@ class GoogleSigner:
                 return credentials
             try:
                 credentials.refresh(Request())
+            except TransportError as error:
+                message = f"Google's token service was not reached ({type(error).__name__})"
+                raise Unreachable(self._endpoint, message) from error
             except GoogleAuthError as error:
                 # What the token service said is not shown: it may repeat what it was sent.
                 message = f"Google's access token cannot be renewed ({type(error).__name__}): sign in again"

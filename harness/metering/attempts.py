@@ -5,10 +5,12 @@ long as nothing of an answer was heard. What is asked, and how one exchange goes
 """
 
 import asyncio
+import hashlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from random import Random
 from time import monotonic as machine_seconds
 from typing import Generic, Protocol, TypeVar
@@ -28,7 +30,6 @@ from harness.routing.decision import Target
 from harness.routing.rate_limiter import Caller, NoRateLimits, RateLimiter, Slot
 from harness.routing.rate_limits import ObservedLimits
 from harness.routing.retry_policy import RetryPolicy
-from ontology.exceptions import DatabaseUnavailable
 
 ReplyT = TypeVar("ReplyT", bound=MeteredReply)
 
@@ -93,11 +94,13 @@ class Answered(Generic[ReplyT]):
 
     Args:
         waited_seconds: below rate limits and between tries, while nothing was held and nothing was under way.
+        passed_over: who was not asked, and why.
     """
 
     sent: Sent[ReplyT] | Journalled
     target: Target
     waited_seconds: float
+    passed_over: tuple[str, ...] = ()
 
 
 class Attempts:
@@ -109,10 +112,11 @@ class Attempts:
         self._queue = RateLimitQueue(resilience.limiter, clock=resilience.clock, sleep=resilience.sleep)
 
     async def first_answer(self, targets: Sequence[Target], question: Question[ReplyT]) -> Answered[ReplyT]:
-        """The answer of the first target that gives one.
+        """The answer of the first target that gives one; who has no price is passed over.
 
         Raises:
-            BudgetExceeded, PriceUnknown: what came before it, if anything did, is told by it and is its cause.
+            PriceUnknown: nobody has one.
+            BudgetExceeded: what came before it, if anything did, is told by it and is its cause.
             CircuitOpen: every endpoint is left alone for a while.
             ProviderError: of the last target, when all failed, or of one that had begun to answer; those before it are
                 in its notes.
@@ -124,16 +128,18 @@ class Attempts:
             try:
                 sent = await self._asked(target, question, walk)
             except ProviderError as error:
-                if question.heard:
-                    raise
                 walk.note(target, error)
-            except (BudgetExceeded, PriceUnknown) as error:
+                if question.heard:
+                    break
+            except PriceUnknown as error:
+                walk.note_unpriced(target, error)
+            except BudgetExceeded as error:
                 if not walk.failures:
                     raise
                 error.after = str(walk.failures[-1])
                 raise error from walk.failures[-1]
             else:
-                return Answered(sent, target, round(walk.waited_seconds, 3))
+                return Answered(sent, target, round(walk.waited_seconds, 3), tuple(walk.passed_over))
         raise walk.failure()
 
     async def _asked(self, target: Target, question: Question[ReplyT], walk: Walk) -> Sent[ReplyT] | Journalled:
@@ -141,7 +147,8 @@ class Attempts:
         failed = 0
         while True:
             self._to.health.require_closed(target)
-            attempt = await question.attempt(target)
+            opening = question.attempt(target)
+            attempt = await walk.deadline.within(opening, lambda: walk.deadline.unsent(target.endpoint_name))
             slot = await self._queued(attempt, walk)
             try:
                 return await self._sent(attempt, slot, question, walk)
@@ -168,6 +175,7 @@ class Attempts:
         target, headers = attempt.order.target, dict[str, str]()
         told = _Told(used_tokens=0)
         try:
+            walk.deadline.require_left(target.endpoint_name)
             with self._to.health.passage(target) as passage:
                 try:
                     sent = await self._sends.send(
@@ -185,17 +193,21 @@ class Attempts:
                     passage.answered()
                 return sent
         finally:
-            # Neither a paid answer nor the reason of a failure is lost because nobody could note what they took.
-            with suppress(DatabaseUnavailable):
-                await self._learned(_caller(attempt), slot, headers, told)
+            # Neither a paid answer nor the reason of a failure is lost because nobody could note what they took,
+            # whatever a header says or a database does.
+            with suppress(Exception):
+                await self._learned(_caller(attempt), headers, told)
+            with suppress(Exception):
+                await self._queue.left(_caller(attempt), slot, used_tokens=told.used_tokens)
 
-    async def _learned(self, caller: Caller, slot: Slot, headers: _Headers, told: "_Told") -> None:
-        limited = isinstance(told.error, RateLimited)
-        closed_seconds = told.error.retry_after_seconds if limited and told.error is not None else None
+    async def _learned(self, caller: Caller, headers: _Headers, told: "_Told") -> None:
+        closed_seconds = told.error.retry_after_seconds if isinstance(told.error, RateLimited) else None
+        if closed_seconds is not None:
+            # Who wants to be left alone for longer is asked again all the same, in case it was a slip.
+            closed_seconds = min(closed_seconds, self._to.policy.longest_asked_seconds)
         observed = observed_limits(headers)
         if closed_seconds is not None or observed != ObservedLimits():
             await self._to.limiter.observe(caller, observed, closed_seconds=closed_seconds, at=self._to.clock())
-        await self._queue.left(caller, slot, used_tokens=told.used_tokens)
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,9 +219,15 @@ class _Told:
 
 
 def _caller(attempt: Attempt[ReplyT]) -> Caller:
-    target = attempt.order.target
+    target, account = attempt.order.target, attempt.connection.target.origin.account
+    # Not where it is served now: a local server has another address in each process.
+    address = hashlib.sha256(f"{target.endpoint.base_url} {account}".encode()).hexdigest()[:12]
     return Caller(
-        attempt.order.context.organisation, target.endpoint_name, target.model.wire_name, target.endpoint.limits
+        attempt.order.context.organisation,
+        target.endpoint_name,
+        target.model.wire_name,
+        target.endpoint.limits,
+        address,
     )
 
 
@@ -221,14 +239,8 @@ def _in_time(attempt: Attempt[ReplyT], deadline: Deadline, headers: dict[str, st
     """The exchange, ended when the call's deadline passes; a stream too, which otherwise could dribble for ever."""
 
     async def exchange(signed: WireRequest) -> ReplyT:
-        bound = asyncio.timeout(max(deadline.left_seconds(), 0.0))
-        try:
-            async with bound:
-                return await attempt.exchange(signed, headers.update)
-        except TimeoutError as error:
-            if not bound.expired():
-                raise
-            words = f"the answer was not whole when the call's deadline of {deadline.seconds:g} s passed"
-            raise Broken(attempt.order.target.endpoint_name, words) from error
+        words = f"the answer was not whole when the call's deadline of {deadline.seconds:g} s passed"
+        late = partial(Broken, attempt.order.target.endpoint_name, words)
+        return await deadline.within(attempt.exchange(signed, headers.update), late)
 
     return exchange

@@ -35,12 +35,24 @@ class EmbeddingPiece:
         """What is asked, as the journal knows it."""
         return digest_of({"embed": self.request.model_dump(mode="json", exclude_none=True)})
 
+    def beginnings(self, likely: int) -> Iterator["tuple[EmbeddingPiece, EmbeddingPiece | None]"]:
+        """Each way in which its first texts can have been asked for in one request, with what is left then.
+
+        Args:
+            likely: how many came in one before; tried first.
+        """
+        count = len(self.request.texts)
+        for size in dict.fromkeys((min(likely, count), count, *range(count - 1, 0, -1))):
+            yield self._part(0, size), self._part(size, count) if size < count else None
+
     def split(self, at_once: int) -> Iterator["EmbeddingPiece"]:
         """The same in requests that an endpoint takes."""
-        texts = self.request.texts
-        for start in range(0, len(texts), at_once):
-            some = self.request.model_copy(update={"texts": texts[start : start + at_once]})
-            yield replace(self, request=some, start=self.start + start)
+        for start in range(0, len(self.request.texts), at_once):
+            yield self._part(start, start + at_once)
+
+    def _part(self, start: int, end: int) -> "EmbeddingPiece":
+        some = self.request.model_copy(update={"texts": self.request.texts[start:end]})
+        return replace(self, request=some, start=self.start + start)
 
 
 def pieces_of(request: EmbeddingRequest, context: CallContext) -> Iterator[EmbeddingPiece]:

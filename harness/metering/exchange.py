@@ -6,6 +6,7 @@ from contextlib import suppress
 from harness.dialects.wire import WireRequest
 from harness.exceptions import Broken
 from harness.metering.connection import Connection
+from harness.metering.keyless_answers import KeylessEvents
 from harness.models.messages import ModelReply, ReplyEnd, StreamEvent
 
 OnEvent = Callable[[StreamEvent], None]
@@ -39,21 +40,25 @@ async def exchanged_streamed(
         if not _is_reply(stream.status):
             raise connection.dialect.error(await stream.response(), origin.endpoint)
         decoder = connection.dialect.stream_decoder(origin, stream.headers)
+        listener = KeylessEvents(connection.secrets(wire), on_event)
         async for chunk in stream.chunks():
-            if (reply := _heard(decoder.feed(chunk), on_event)) is not None:
+            if (reply := _heard(decoder.feed(chunk), listener)) is not None:
                 return reply
-        if (reply := _heard(decoder.end(), on_event)) is not None:
+        if (reply := _heard(decoder.end(), listener)) is not None:
             return reply
     raise Broken(origin.endpoint, "the stream ended without its last event")
 
 
-def _heard(events: Iterable[StreamEvent], on_event: OnEvent) -> ModelReply | None:
+def _heard(events: Iterable[StreamEvent], listener: KeylessEvents) -> ModelReply | None:
     """Pass events on; the reply, once the last of them has come."""
     for event in events:
+        with suppress(Exception):  # a listener's fault is not the call's
+            if isinstance(event, ReplyEnd):
+                listener.end()
+            else:
+                listener.heard(event)
         if isinstance(event, ReplyEnd):
             return event.reply
-        with suppress(Exception):  # a listener's fault is not the call's
-            on_event(event)
     return None
 
 

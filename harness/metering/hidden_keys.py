@@ -28,6 +28,18 @@ def hide(error: ProviderError, secrets: Iterable[str]) -> None:
         error.__cause__ = error.__context__ = None
 
 
+def shows(error: BaseException, secrets: Iterable[str]) -> bool:
+    """Whether a traceback of it would print a secret or a long part of one."""
+    forms = [form for secret in secrets if secret for form in _forms(secret)]
+    return any(_without(words, forms) != words for words in _words_of(error))
+
+
+def whole_forms(secrets: Iterable[str]) -> tuple[str, ...]:
+    """The ways in which secrets are written; of one that is so short that it may be any word, none."""
+    forms = (form for secret in secrets for form in _forms(secret) if len(secret) > _SHORTEST_PART)
+    return tuple(dict.fromkeys(forms))
+
+
 def _forms(secret: str) -> Iterator[str]:
     """As it is, and as addresses and headers write it."""
     yield secret

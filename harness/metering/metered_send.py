@@ -19,14 +19,15 @@ from harness.ledger.entries import CallContext, Journalled, Send, Settlement
 from harness.ledger.hold_leases import HoldLeases
 from harness.ledger.money_store import MoneyStore
 from harness.metering.connection import Connection
-from harness.metering.hidden_keys import hide
+from harness.metering.hidden_keys import hide, shows
+from harness.metering.keyless_answers import Journallable, without_keys
 from harness.models.prices import PriceBook, PricedModel, PricedUsage, nano_usd
 from harness.models.usage import Usage
 from harness.routing.decision import Target
 from ontology.exceptions import DatabaseUnavailable
 
 
-class MeteredReply(Protocol):
+class MeteredReply(Journallable, Protocol):
     """What an exchange brings: a model's reply, or vectors."""
 
     @property
@@ -37,10 +38,6 @@ class MeteredReply(Protocol):
     @property
     def request_id(self) -> str | None:
         """The provider's name for the exchange."""
-        ...
-
-    def model_dump_json(self) -> str:
-        """As it is journalled."""
         ...
 
 
@@ -105,7 +102,8 @@ class MeteredSends:
 
         Raises:
             BudgetExceeded, PriceUnknown: nothing was sent.
-            ProviderError: what the provider answered instead; what may have been billed is charged as held.
+            ProviderError: what the provider answered instead; what may have been billed is charged as held. No key is
+                in it, and none in a reply.
         """
         priced = _Priced(self._prices(), priced_model(order.target), self._clock())
         send = self._bounded(order, priced)
@@ -154,22 +152,27 @@ class MeteredSends:
         began = self._monotonic()
         try:
             wire = await connection.signed(wire)
-            reply = await exchange(wire)
-            settlement = self._answered(send, priced, reply, began)
+            reply, journal = without_keys(await exchange(wire), connection.secrets(wire))
+            settlement = self._answered(send, priced, reply, began, journal)
         except ProviderError as error:
             hide(error, connection.secrets(wire))
             await self._money.settle(send, self._failed(send, error, began))
             raise
-        except BaseException:
+        except BaseException as error:
             # Cancelled, or a fault of ours: the request may have reached the provider.
             interrupted = Broken(send.endpoint, "the caller went away before the answer")
             await self._money.settle(send, self._failed(send, interrupted, began))
-            raise
-        # A caller that is cancelled from here on hears of it at once; the settlement is written all the same.
-        await self._money.settle(send, settlement)
-        return Sent(reply, settlement.charge)
+            if not isinstance(error, Exception) or not shows(error, connection.secrets(wire)):
+                raise
+            fault = Broken(send.endpoint, f"{type(error).__name__}: {error}")
+            hide(fault, connection.secrets(wire))
+        else:
+            # A caller that is cancelled from here on hears of it at once; the settlement is written all the same.
+            await self._money.settle(send, settlement)
+            return Sent(reply, settlement.charge)
+        raise fault  # here, where nothing that shows a key is behind it
 
-    def _answered(self, send: Send, priced: "_Priced", reply: MeteredReply, began: float) -> Settlement:
+    def _answered(self, send: Send, priced: "_Priced", reply: MeteredReply, began: float, journal: str) -> Settlement:
         known = reply.usage.known
         usage = reply.usage if known else Usage(send.input_bound, send.output_bound)
         price = priced.price(usage)
@@ -182,7 +185,7 @@ class MeteredSends:
             at=self._clock(),
             latency_ms=self._milliseconds_since(began),
             estimated=not known,
-            reply=reply.model_dump_json(),
+            reply=journal,
             request_id=reply.request_id,
         )
 
@@ -224,4 +227,4 @@ class _Priced:
 
 def priced_model(target: Target) -> PricedModel:
     """What a target's price is looked up by."""
-    return PricedModel(target.model_name, target.model.wire_name, target.endpoint.price_provider, target.model.price)
+    return target.model.priced_as(target.model_name, target.endpoint)

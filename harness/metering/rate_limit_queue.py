@@ -6,11 +6,13 @@ is held while a call waits, and who goes away leaves nothing behind but a place 
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import datetime
 
 from harness.exceptions import RateLimited
 from harness.metering.deadline import Deadline
 from harness.routing.rate_limiter import Caller, RateLimiter, Slot
+from ontology.exceptions import DatabaseUnavailable
 
 # Calls that end early give back tokens, so that there may be room before it was foretold.
 _ASK_AGAIN_SECONDS = 0.5
@@ -25,7 +27,7 @@ class RateLimitQueue:
         self._limiter = limiter
         self._clock = clock
         self._sleep = sleep
-        self._heads: dict[tuple[str, str, str], asyncio.Lock] = {}
+        self._heads: dict[tuple[str, str, str, str], asyncio.Lock] = {}
 
     async def slot(self, caller: Caller, tokens: int, deadline: Deadline) -> Slot:
         """A place, once it is time to leave.
@@ -33,7 +35,7 @@ class RateLimitQueue:
         Raises:
             RateLimited: there is none before the deadline; nothing was sent.
         """
-        head = self._heads.setdefault((caller.organisation, caller.endpoint, caller.model), asyncio.Lock())
+        head = self._heads.setdefault(caller.key, asyncio.Lock())
         await self._come_first(head, caller, deadline)
         try:
             slot = await self._reserved(caller, tokens, deadline)
@@ -43,7 +45,8 @@ class RateLimitQueue:
             try:
                 await self._sleep(slot.wait_seconds)
             except BaseException:
-                await self.left(caller, slot, used_tokens=0)
+                with suppress(DatabaseUnavailable):  # it runs off by itself
+                    await self.left(caller, slot, used_tokens=0)
                 raise
         return slot
 
@@ -65,11 +68,13 @@ class RateLimitQueue:
     async def _reserved(self, caller: Caller, tokens: int, deadline: Deadline) -> Slot:
         while True:
             slot = await self._limiter.reserve(caller, tokens, at=self._clock())
-            if slot.taken:
-                return slot
-            if slot.wait_seconds > deadline.left_seconds():
+            if 0 < slot.wait_seconds >= deadline.left_seconds():
+                if slot.taken:
+                    await self.left(caller, slot, used_tokens=0)
                 words = f"there is room only in {slot.wait_seconds:.1f} s, after"
                 raise _too_late(caller, deadline, words, slot.wait_seconds)
+            if slot.taken:
+                return slot
             await self._sleep(min(slot.wait_seconds, _ASK_AGAIN_SECONDS))
 
 
@@ -77,6 +82,7 @@ def _too_late(caller: Caller, deadline: Deadline, words: str, wait_seconds: floa
     return RateLimited(
         caller.endpoint,
         f"nothing was sent: below the rate limits of {caller.model!r} {words} the call's deadline of "
-        f"{deadline.seconds:g} s; raise `call_deadline_seconds`, or ask for fewer at a time",
+        f"{deadline.seconds:g} s; try again later, raise `call_deadline_seconds`, ask for fewer at a time, or name "
+        "another endpoint under the model's `also_at`",
         retry_after_seconds=wait_seconds,
     )

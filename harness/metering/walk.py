@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from harness.exceptions import CircuitOpen, KeyRefused, ProviderError, QuotaSpent, Unreachable
+from harness.exceptions import CircuitOpen, KeyRefused, PriceUnknown, ProviderError, QuotaSpent, Unreachable
 from harness.metering.deadline import Deadline
 from harness.routing.decision import Target
 
@@ -16,6 +16,7 @@ class Walk:
 
     Args:
         failures: in their order.
+        passed_over: who was not asked, and why.
         waited_seconds: below rate limits and between tries.
     """
 
@@ -24,7 +25,8 @@ class Walk:
     waited_seconds: float = 0.0
     _tried: set[tuple[str, str]] = field(default_factory=set[tuple[str, str]])
     _out: set[str] = field(default_factory=set[str])
-    _passed_over: list[str] = field(default_factory=list[str])
+    passed_over: list[str] = field(default_factory=list[str])
+    _unpriced: list[PriceUnknown] = field(default_factory=list[PriceUnknown])
 
     def passes_over(self, target: Target) -> bool:
         """Whether a target is not asked: it was already, its endpoint is out of it, or the deadline has passed."""
@@ -35,7 +37,7 @@ class Walk:
         late = bool(self.failures) and self.deadline.left_seconds() <= 0
         if late or target.endpoint_name in self._out:
             why = f"the call's deadline of {self.deadline.seconds:g} s has passed" if late else "its endpoint failed"
-            self._passed_over.append(f"{target.model_name!r} at {target.endpoint_name!r} was not asked: {why}")
+            self._pass_over(target, why)
             return True
         return False
 
@@ -45,20 +47,33 @@ class Walk:
         if isinstance(error, _OF_THE_WHOLE_ENDPOINT):
             self._out.add(target.endpoint_name)
 
-    def failure(self) -> ProviderError:
-        """What the call ends with: the last failure, with the others and who was not asked in its notes."""
-        assert self.failures, "a decision has at least one target, and the first is always asked"
+    def note_unpriced(self, target: Target, error: PriceUnknown) -> None:
+        """A target has no price, so that it is not asked; another may be."""
+        self._unpriced.append(error)
+        self._pass_over(target, f"no price is known for it; it would stand in {error.overrides_file}")
+
+    def failure(self) -> ProviderError | PriceUnknown:
+        """What the call ends with: the last failure, with the others and who was not asked in its notes.
+
+        Where nobody could be asked for want of a price, the first of whom that is true says so.
+        """
+        if not self.failures:
+            assert self._unpriced, "a decision has at least one target, and the first is never passed over"
+            return self._unpriced[0]
         last = self.failures[-1]
         closed = [error for error in self.failures if isinstance(error, CircuitOpen)]
         if len(closed) == len(self.failures) > 1:
             return _all_closed(closed)
         for earlier in self.failures[:-1]:
             last.add_note(f"before it: {earlier}")
-        for words in self._passed_over:
+        for words in self.passed_over:
             last.add_note(words)
-        if self.deadline.left_seconds() <= 0 and self._passed_over:
+        if self.deadline.left_seconds() <= 0 and self.passed_over:
             say_more(last, f"nobody else was asked after the call's deadline of {self.deadline.seconds:g} s")
         return last
+
+    def _pass_over(self, target: Target, why: str) -> None:
+        self.passed_over.append(f"{target.model_name!r} at {target.endpoint_name!r} was not asked: {why}")
 
 
 def say_more(error: ProviderError, words: str) -> None:

@@ -4,6 +4,7 @@ Facts are data: `builtin_catalogue.yaml` beside this file, and the `endpoints:` 
 over it. What a token costs is in `prices.py`; who fills which role is in `harness.routing`.
 """
 
+import re
 from collections.abc import Mapping
 from enum import StrEnum
 from importlib.resources import files
@@ -13,15 +14,20 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from harness.exceptions import NameUnknown
-from harness.models.prices import PriceOverride
+from harness.models.prices import PricedModel, PriceOverride
 from harness.names import nearest_names
 from ontology.yaml_documents import parse_yaml
 
 _MOST_TOKENS = 1_000_000_000  # at the dearest rate there can be, the bound of a call still fits the tables' integers
 
 
+# What POSIX lets a variable be called.
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
 class _Fact(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # What was given is in no error: somebody may have pasted a key.
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
 class DialectName(StrEnum):
@@ -74,7 +80,7 @@ class Endpoint(_Fact):
     dialect: DialectName = DialectName.OPENAI_CHAT
     base_url: str | None = None
     gguf: str | None = None
-    gguf_env: str | None = Field(default=None, min_length=1)
+    gguf_env: str | None = None
     scripted_replies: str | None = None
     chat_model: str | None = Field(default=None, min_length=1)
     api_key_env: str | None = None
@@ -95,6 +101,17 @@ class Endpoint(_Fact):
         if self.gguf_env is not None and self.gguf is None:
             raise ValueError("gguf_env names a variable that goes before `gguf`: say too what is served without it")
         return self
+
+    @field_validator("api_key_env", "gguf_env", mode="before")
+    @classmethod
+    def _variable(cls, value: object) -> object:
+        if value is None or (isinstance(value, str) and _VARIABLE.fullmatch(value)):
+            return value
+        # Without the value: a key is often pasted where its variable's name belongs.
+        raise ValueError(
+            "this is no name of an environment variable (letters, digits and `_`, no digit first); write the "
+            "variable's name here and its value in the environment, and if this was the key itself, renew it"
+        )
 
     @field_validator("base_url")
     @classmethod
@@ -123,7 +140,8 @@ class Placement(_Fact):
     """Another endpoint that serves the same model.
 
     Args:
-        price: as of a model; None asks genai-prices by that endpoint's provider and this wire name.
+        price: as of a model, whose own is not taken for it; None asks genai-prices by that endpoint's provider and
+            this wire name.
     """
 
     endpoint: str
@@ -161,6 +179,11 @@ class Model(_Fact):
         if len(set(self.fallback)) != len(self.fallback):
             raise ValueError("a model stands twice among the fallbacks; each is tried once")
         return self
+
+    def priced_as(self, name: str, endpoint: Endpoint) -> PricedModel:
+        """What its price is looked up by, under its name in the catalogue, at the endpoint that it is placed at."""
+        elsewhere = any(place.endpoint == self.endpoint for place in self.also_at)
+        return PricedModel(name, self.wire_name, endpoint.price_provider, self.price, self.endpoint, elsewhere)
 
     def placed(self) -> "tuple[Model, ...]":
         """The model once for each endpoint that serves it, as it is called there."""

@@ -108,13 +108,24 @@ class PricedModel:
     Args:
         name: the catalogue's name; overrides are found by it.
         provider: how genai-prices calls the provider; None where only an override can price it.
-        own: the price that stands in the catalogue itself.
+        own: the price that stands in the catalogue itself, for that endpoint.
+        endpoint: where it is called; None where that is not said.
+        elsewhere: that is not the endpoint which the catalogue names first. What is charged there nobody can tell from
+            the first one's price, and a hold that is too small is worse than a refusal.
     """
 
     name: str
     wire_name: str
     provider: str | None
     own: PriceOverride | None
+    endpoint: str | None = None
+    elsewhere: bool = False
+
+    @property
+    def entries(self) -> tuple[str, ...]:
+        """What its price may be called in the overrides file, the more exact first: `model@endpoint`, `model`."""
+        exact = [] if self.endpoint is None else [f"{self.name}@{self.endpoint}"]
+        return (*exact, *([] if self.elsewhere and exact else [self.name]))
 
 
 @dataclass(frozen=True)
@@ -122,7 +133,8 @@ class PriceBook:
     """Effective prices: the overrides file, then the catalogue's own, then genai-prices.
 
     Args:
-        overrides: by model name; several for one model are versions, told apart by `starts`.
+        overrides: by `model`, for the endpoint that serves it first, or by `model@endpoint`; several for one are
+            versions, told apart by `starts`.
         overrides_file: where a missing price is to be added, for the error.
     """
 
@@ -165,17 +177,22 @@ class PriceBook:
         return found.total_price + sum(more)
 
     def _override(self, model: PricedModel, day: date) -> PriceOverride | None:
-        in_force = [each for each in self.overrides.get(model.name, ()) if each.starts is None or each.starts <= day]
-        if in_force:
-            return max(in_force, key=lambda each: each.starts or date.min)
+        for entry in model.entries:
+            dated = self.overrides.get(entry, ())
+            in_force = [each for each in dated if each.starts is None or each.starts <= day]
+            if in_force:
+                return max(in_force, key=lambda each: each.starts or date.min)
         return model.own
+
+    def _unknown(self, model: PricedModel) -> PriceUnknown:
+        return PriceUnknown(model.name, self.overrides_file, model.endpoint, model.entries[-1])
 
     def _calculated(self, model: PricedModel, usage: Usage, at: datetime) -> "PriceCalculation":
         # Imported late: 0.2 s of CPU that a run on local models never needs.
         import genai_prices
 
         if model.provider is None:
-            raise PriceUnknown(model.name, self.overrides_file)
+            raise self._unknown(model)
         try:
             found = genai_prices.calc_price(
                 genai_prices.Usage(**_genai_tokens(usage)),
@@ -184,17 +201,17 @@ class PriceBook:
                 genai_request_timestamp=at,
             )
         except LookupError as error:
-            raise PriceUnknown(model.name, self.overrides_file) from error
+            raise self._unknown(model) from error
         # It lists models without any rate, or with none for a side (embeddings), and answers 0 for them.
         rates = found.model_price
         sides = ((usage.input_tokens, rates.input_mtok), (usage.output_tokens, rates.output_mtok))
         if any(tokens and not rate for tokens, rate in sides):
-            raise PriceUnknown(model.name, self.overrides_file)
+            raise self._unknown(model)
         return found
 
 
 def read_price_overrides(path: Path) -> PriceBook:
-    """The overrides file of a project: model names to one price, or to a list of dated ones.
+    """The overrides file of a project: `model` or `model@endpoint` to one price, or to a list of dated ones.
 
     Raises:
         SpecificationInvalid: with every problem by file, line, column and key.

@@ -19,6 +19,7 @@ from harness.ledger.entries import CallContext
 from harness.models.catalogue import Model
 from harness.models.embeddings import EmbeddingRequest
 from harness.portal import running_loop, submitted
+from harness.routing.decided_router import DecidedRouter
 from memory.embedder import Embedder
 from memory.exceptions import EmbedderUnavailable
 from memory.spaces import EmbeddingSpace, Vectors
@@ -39,6 +40,8 @@ def space_of_model(name: str, model: Model, dimensions: int) -> EmbeddingSpace:
 
 class MeteredEmbedder(Embedder):
     """`Embedder` over the metered embedding call of one role.
+
+    A memory embeds by it where whoever opens that memory hands it this embedder; none does of itself.
 
     While the role is bound to another model than this embedder was made for, it embeds nothing: the vectors that are
     stored are not that model's.
@@ -118,5 +121,9 @@ class MeteredEmbedder(Embedder):
             reason = f"the role {context.role!r} is bound to {names}: bind {self._name!r} again, or embed all anew"
             raise EmbedderUnavailable(self._space.name, reason)
         request = EmbeddingRequest(texts=texts, purpose=purpose, dimensions=self._asked_dimensions)
-        answer = await self._call.embed(request, context)
+        # By the very decision that was looked at: the role may be bound anew at any moment.
+        answer = await self._call.of_router(DecidedRouter(decision)).embed(request, context)
+        if answer.model != self._name:
+            reason = f"{answer.model!r} answered where {self._name!r} was asked; nothing of it is kept"
+            raise EmbedderUnavailable(self._space.name, reason)
         return np.asarray(answer.reply.vectors, dtype=np.float32)

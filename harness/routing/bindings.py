@@ -22,7 +22,8 @@ _KeyPath = tuple[str | int, ...]
 
 
 class _Value(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # As in the catalogue: a key may have been pasted into what was given.
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
 class Binding(_Value):

@@ -77,9 +77,12 @@ def _targets_of(name: str, catalogue: Catalogue, *, preferred: str | None) -> It
 def _reasons(binding: Binding, names: Iterable[str], targets: tuple[Target, ...], version: int) -> Iterator[str]:
     yield f"binding {binding.place!r} of version {version} names {binding.model!r}"
     endpoints = [target.endpoint_name for target in targets if target.model_name == binding.model]
+    served = binding.endpoint in endpoints
     if len(endpoints) > 1:
-        preferred = f", {binding.endpoint} as the binding prefers" if binding.endpoint else ""
+        preferred = f", {binding.endpoint} as the binding prefers" if served else ""
         yield f"served by {', '.join(endpoints)}, in this order{preferred}"
+    if binding.endpoint is not None and not served:
+        yield f"{binding.endpoint}, which the binding prefers, does not serve it"
     others = [name for name in names if name != binding.model]
     if others:
         yield f"if it fails: {', '.join(others)}"

@@ -14,12 +14,20 @@ class Caller:
 
     Args:
         declared: what the catalogue says of the endpoint; what answers teach is of the model.
+        address: tells apart where the endpoint is and whose account is used there: what was learned of another address
+            or of another account under the same name is not true of this one.
     """
 
     organisation: str
     endpoint: str
     model: str
     declared: RequestLimits
+    address: str = ""
+
+    @property
+    def key(self) -> tuple[str, str, str, str]:
+        """What there are lanes of."""
+        return self.organisation, self.endpoint, self.address, self.model
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +35,7 @@ class Slot:
     """A place in the queue, or word that there is none yet.
 
     Args:
-        wait_seconds: if taken, when to leave; else when to ask again.
+        wait_seconds: after `at`; if taken, when to leave; else when to ask again.
         tokens: reserved in each of `token_lanes`, of which there are none where nothing limits tokens.
         at: when it was taken.
     """
@@ -49,7 +57,7 @@ class RateLimiter(Protocol):
     async def give_back(self, caller: Caller, slot: Slot, *, used_tokens: int, at: datetime) -> None:
         """Return what a call did not use of the tokens that it reserved.
 
-        What was reserved more than a minute ago has run off by itself.
+        What was reserved more than a minute ago has run off by itself, and the older it is, the less makes room.
         """
         ...
 

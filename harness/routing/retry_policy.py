@@ -21,7 +21,8 @@ class RetryPolicy:
         deadline_seconds: how long the whole call may take: its queueing, its sends, its waits.
         backoff_seconds: the longest wait after the first failure; it doubles with each.
         longest_backoff_seconds: where the doubling ends.
-        longest_asked_seconds: a server that asks for more patience than this is left to the next target.
+        longest_asked_seconds: a server that asks for more patience than this is left to the next target, and calls of
+            all processes leave it alone for no longer; above two minutes, for two minutes.
     """
 
     attempts: int = 3

@@ -163,10 +163,12 @@ rate_lanes = Table(
     metadata,
     Column("organisation", Text, primary_key=True),
     Column("endpoint", Text, primary_key=True),
+    Column("address", Text, primary_key=True),  # a digest of where the endpoint is and whose account is used
     Column("model", Text, primary_key=True),  # its wire name; empty for a limit of the whole endpoint
     Column("unit", Text, primary_key=True),  # "requests" or "tokens"
     Column("per_minute", BigInteger),  # as an answer said; NULL where none did
     Column("due_us", BigInteger, nullable=False),  # microseconds since 1970 at which what was let through has run off
+    Column("spans", Text, nullable=False),  # JSON: [span of time, tokens that left in it], of the last minute
     sqlite_with_rowid=False,
 )
 

@@ -112,6 +112,33 @@ def test_an_unknown_fallback_or_one_named_twice_is_refused(project):
     assert project.say("bind", "writer", "scripted", "--fallback", "scripted").code == 2
 
 
+UNPRICED = """
+  twice:
+    endpoint: scripted
+    wire_name: a
+    context_tokens: 8192
+    capabilities: [json_schema]
+    price: {free: true, source: made up, checked: 2026-11-24}
+    also_at: [{endpoint: second, wire_name: b}]
+"""
+
+
+def test_a_model_without_a_price_where_it_is_asked_first_is_bound_with_a_note(project):
+    text = project.bindings.read_text(encoding="utf-8").rstrip("\n")
+    second = "endpoints:\n  second: {scripted_replies: replies.yaml}\n"
+    project.bindings.write_text(text.replace("endpoints:\n", second) + UNPRICED, encoding="utf-8")
+    project.say("apply")
+    said = project.say("bind", "writer", "twice", "--endpoint", "second")
+    assert said.code == 0
+    assert "no price is known for 'twice' at 'second'" in said.err
+    assert "'twice@second'" in said.err
+    assert "price" not in project.say("bind", "writer", "twice").err
+    assert "price" not in project.say("bind", "judge", "scripted").err
+    # What is passed over stands in no worst case and stops no run.
+    project.say("bind", "writer", "twice", "--endpoint", "second")
+    assert project.say("run", "hello").code == 0
+
+
 def test_a_role_that_no_workflow_asks_for_is_bound_with_a_note(project):
     said = project.say("bind", "writter", "scripted")
     assert said.code == 0

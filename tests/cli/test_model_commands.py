@@ -98,6 +98,7 @@ def test_a_model_is_tried_at_each_endpoint_by_a_small_metered_call(project, monk
     assert "the machine is down" in broken["says"]
     assert broken["cost_usd"] is None
     assert (clouded["endpoint"], clouded["answered"]) == ("clouded", False)
+    assert (good["exit_code"], broken["exit_code"]) == (0, 6)
     costs = {row["group"]: row for row in project.say("costs", "--by", "kind", "--json").lines if "group" in row}
     assert (costs["model_check"]["completed"], costs["model_check"]["failed"]) == (1, 2)
 
@@ -124,9 +125,46 @@ def test_a_call_that_no_budget_allows_is_not_made(project):
     project.say("budget", "set", "person:ada", "0.000001", "--per", "day")
     with project.bindings.open("a", encoding="utf-8") as file:
         file.write(f"  dear: {{endpoint: scripted, wire_name: dear, context_tokens: 8192, {PRICE}}}\n")
-    said = project.say("models", "check", "dear")
+    said = project.say("models", "check", "dear", "--json")
     assert said.code == 4
-    assert "budget of person:ada" in said.err
+    assert (said.object["answered"], said.object["exit_code"]) == (False, 4)
+    assert "budget of person:ada" in said.object["says"]
+    assert failed_checks(project) == 1
+
+
+MIXED = f"""
+  mixed:
+    endpoint: unpriced
+    wire_name: m
+    context_tokens: 8192
+    also_at:
+      - {{endpoint: misconfigured, wire_name: m, {PRICE}}}
+      - {{endpoint: keyless, wire_name: m, {PRICE}}}
+      - {{endpoint: scripted, wire_name: m, {PRICE}}}
+"""
+MIXED_ENDPOINTS = """endpoints:
+  unpriced: {scripted_replies: replies.yaml}
+  misconfigured: {base_url: "http://127.0.0.1:1", quirks: {no_such_quirk: "1"}}
+  keyless: {base_url: "http://127.0.0.1:1", api_key_env: NO_SUCH_KEY}
+"""
+
+
+def failed_checks(project):
+    costs = {row["group"]: row for row in project.say("costs", "--by", "kind", "--json").lines if "group" in row}
+    return costs["model_check"]["failed"]
+
+
+def test_whatever_is_wrong_at_one_endpoint_is_a_line_and_the_others_are_asked_all_the_same(project):
+    text = project.bindings.read_text(encoding="utf-8").replace("endpoints:\n", MIXED_ENDPOINTS)
+    project.bindings.write_text(text + MIXED, encoding="utf-8")
+    said = project.say("models", "check", "mixed", "--json")
+    unpriced, misconfigured, keyless, good = said.lines
+    assert said.code == unpriced["exit_code"] == 3
+    assert '"mixed": {input_usd_per_million' in unpriced["says"]
+    assert "no_such_quirk" in misconfigured["says"]
+    assert "NO_SUCH_KEY" in keyless["says"]
+    assert (good["endpoint"], good["answered"], good["says"]) == ("scripted", True, "I am ready.")
+    assert failed_checks(project) == 3
 
 
 def test_a_model_that_embeds_is_tried_by_a_vector(project):

@@ -239,7 +239,7 @@ def test_a_tool_loop_goes_out_with_its_results_before_the_words_of_the_same_turn
 
 
 def test_arguments_are_an_object_whatever_the_text_was():
-    texts = {'{"a": [1, "é"]}': {"a": [1, "é"]}, "": {}, "{cut": {"arguments": "{cut"}, "[1]": {"arguments": "[1]"}}
+    texts = {'{"a": [1, "é"]}': {"a": [1, "é"]}, "": {}, "{cut": {"input": "{cut"}, "[1]": {"input": "[1]"}}
     for text, expected in texts.items():
         call = Message(role="assistant", parts=(ToolCallPart(call_id="c", name="look", arguments=text),))
         assert body_of(asking(user("x"), call))["messages"][1]["content"][0]["input"] == expected

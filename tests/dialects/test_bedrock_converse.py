@@ -207,7 +207,7 @@ def test_a_history_with_calls_declares_its_tools_even_when_none_is_offered():
 
 def test_arguments_that_are_no_object_are_sent_as_one():
     request = asking(user("x"), said(call(arguments='{"a": ')), result(), tools=(LOOK,))
-    assert body_of(request)["messages"][1]["content"][0]["toolUse"]["input"] == {"arguments": '{"a": '}
+    assert body_of(request)["messages"][1]["content"][0]["toolUse"]["input"] == {"input": '{"a": '}
 
 
 @pytest.mark.parametrize(
@@ -358,7 +358,7 @@ def test_a_key_that_no_header_can_hold_is_refused_without_being_shown():
 def test_the_rules_are_amazons():
     endpoint = Endpoint(dialect="bedrock_converse", base_url=URL)
     rules = BEDROCK.rules(Model(endpoint="there", wire_name=SONNET_4_5, context_tokens=9), endpoint)
-    assert (rules.alternates, rules.user_first, rules.tools_declared, rules.attachments) == (True,) * 4
+    assert (rules.alternates, rules.user_first, rules.attachments) == (True,) * 3
     assert (rules.system, rules.arguments, rules.empty_text, rules.image_urls) == ("apart", "object", False, False)
     assert rules.thinking_bound
     assert not BEDROCK.rules(Model(endpoint="there", wire_name=NOVA_2, context_tokens=9), endpoint).thinking_bound
@@ -756,3 +756,30 @@ def test_a_turn_that_goes_out_comes_back_the_same(parts):
     request = asking(user("x"), turn, user("y"), cache_points=())
     sent = body_of(request)["messages"][1]["content"]
     assert decoded(sent).message == turn
+
+
+def test_a_claude_is_told_a_temperature_and_stop_texts_as_it_takes_them():
+    request = asking(user("x"), temperature=1.7, stop=(" \n", "END"))
+    body = body_of(request)
+    assert body["inferenceConfig"]["temperature"] == 1.0
+    assert body["inferenceConfig"]["stopSequences"] == ["END"]
+    other = body_of(request, NOVA)["inferenceConfig"]
+    assert (other["temperature"], other["stopSequences"]) == (1.7, [" \n", "END"])
+    blank = body_of(asking(user("x"), stop=(" ",)))
+    assert "stopSequences" not in blank["inferenceConfig"]
+    assert "additionalModelResponseFieldPaths" not in blank
+
+
+@pytest.mark.parametrize("text", ["", " \n"])
+def test_a_result_without_words_says_so(text):
+    body = body_of(asking(user("x"), said(call()), result(text=text)))
+    block = body["messages"][2]["content"][0]
+    assert block["toolResult"]["content"] == [{"text": "(no output)"}]
+
+
+def test_a_claude_that_always_thinks_is_told_the_least_effort_and_is_not_bound():
+    fable = "us.anthropic.claude-fable-5"
+    fields = body_of(asking(user("x"), thinking=Thinking(effort="none")), fable)["additionalModelRequestFields"]
+    assert fields == {"output_config": {"effort": "low"}}
+    endpoint = Endpoint(dialect="bedrock_converse", base_url=URL)
+    assert not BEDROCK.rules(Model(endpoint="there", wire_name=fable, context_tokens=9), endpoint).thinking_bound

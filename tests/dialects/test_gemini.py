@@ -258,7 +258,7 @@ def test_pictures_and_documents_go_as_bytes_or_as_addresses():
             DocumentPart(media_type="application/pdf", data="Qg==", title="t"),
             DocumentPart(text="wörter"),
             DocumentPart(url="gs://b/c", media_type="application/pdf"),
-            ImagePart(url="https://x/a"),
+            ImagePart(url="https://x/a"),  # of what kind nobody knows, which is refused
             role="user",
         )
     )
@@ -269,7 +269,6 @@ def test_pictures_and_documents_go_as_bytes_or_as_addresses():
         {"inlineData": {"mimeType": "application/pdf", "data": "Qg=="}},
         {"inlineData": {"mimeType": "text/plain", "data": words}},
         {"fileData": {"mimeType": "application/pdf", "fileUri": "gs://b/c"}},
-        {"fileData": {"fileUri": "https://x/a"}},
     ]
 
 

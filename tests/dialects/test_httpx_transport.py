@@ -147,6 +147,41 @@ def test_loopback_is_never_asked_through_a_proxy(monkeypatch):
     assert served(lambda transport, url, _: call(transport, asked("normal", url))).text
 
 
+@pytest.mark.parametrize(
+    ("variable", "value", "named"),
+    [
+        ("ALL_PROXY", "ftp://u:secret@127.0.0.1:9", "ALL_PROXY"),
+        ("HTTPS_PROXY", "::::", "HTTPS_PROXY"),
+        ("SSL_CERT_FILE", "/nowhere/certificates.pem", "SSL_CERT_FILE"),
+    ],
+)
+def test_a_proxy_or_certificates_that_cannot_be_used_refuse_the_request_and_bill_nothing(
+    monkeypatch, variable, value, named
+):
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(RequestRefused) as caught:
+        asyncio.run(HttpxTransport("there").send(WireRequest("POST", "https://there.invalid/v1", {}, b"{}", 1)))
+    assert named in str(caught.value)
+    assert "secret" not in str(caught.value)
+    assert not caught.value.maybe_billed
+
+
+def test_a_proxy_of_the_environment_is_asked_for_the_world_outside(monkeypatch):
+    async def through(transport, _url, server):
+        monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{server.port}")
+        monkeypatch.delenv("NO_PROXY", raising=False)
+        monkeypatch.delenv("no_proxy", raising=False)
+        reply = await call(transport, asked("normal", "http://there.invalid/v1"))
+        return reply.text, len(server.requests)
+
+    text, requests = served(through)
+    assert text
+    assert requests == 1
+
+
 def test_nothing_is_tried_twice():
     async def failing(transport, url, server):
         with pytest.raises(Overloaded):

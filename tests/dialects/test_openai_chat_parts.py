@@ -5,6 +5,7 @@ import json
 import pytest
 
 from harness.dialects.openai_chat.dialect import OpenAIChat
+from harness.dialects.swap.swap import swapped
 from harness.dialects.wire import WireResponse
 from harness.exceptions import RateLimited
 from harness.models.catalogue import Endpoint, Model
@@ -18,6 +19,7 @@ from harness.models.messages import (
     StopReason,
     TextPart,
     ToolCallPart,
+    user,
 )
 from tests.dialects.wire_targets import origin_of, target_of
 
@@ -154,7 +156,19 @@ def test_perplexitys_sources_are_citations_each_once():
 def test_a_tool_that_the_server_ran_is_told_in_words():
     tool = {"index": 0, "type": "python", "arguments": "1+1", "output": "2", "search_results": {"results": []}}
     part = decoded({"content": "It is 2.", "executed_tools": [tool]}).message.parts[1]
-    assert part == ServerToolPart(name="python", text="1+1\n2", opaque=tool, origin=HERE)
+    assert part == ServerToolPart(name="python", text="1+1\n2")
+
+
+def test_what_the_server_ran_goes_back_as_words_to_itself_too():
+    tool = {"index": 0, "type": "python", "arguments": "1+1", "output": "2"}
+    message = decoded({"content": "It is 2.", "executed_tools": [tool]}).message
+    request = ModelRequest(messages=(user("x"), message, user("y")), max_output_tokens=9)
+    target = target_of()
+    asked, report = swapped(request, target, CHAT.rules(target.model, target.endpoint))
+    assert [change.what for change in report.changes] == ["server_tool"]
+    for each in (asked, request):
+        turn = json.loads(CHAT.encode(each, target, stream=False).body)["messages"][1]
+        assert "1+1\n2" in turn["content"]
 
 
 def test_a_choice_that_is_an_error_of_the_provider_behind_a_router_is_that_error():

@@ -258,3 +258,12 @@ def test_deepseek_gets_the_field_of_its_thoughts_also_where_it_is_empty():
     sent = body_of(asking(*turns), reasoning_field="reasoning_content")["messages"]
     assert [turn["reasoning_content"] for turn in sent] == ["", "hm"]
     assert "reasoning_content" not in body_of(asking(*turns))["messages"][0]
+
+
+@pytest.mark.parametrize(
+    ("budget", "sent"), [(20, {"max_tokens": 20}), (1000, {"max_tokens": 999}), (9000, {"max_tokens": 999})]
+)
+def test_a_budget_of_thought_leaves_something_for_the_answer(budget, sent):
+    assert (
+        body_of(asking(user("x"), thinking=Thinking(budget_tokens=budget)), thinking="reasoning")["reasoning"] == sent
+    )

@@ -30,7 +30,12 @@ from tests.dialects.wire_targets import target_of
 
 RESPONSES = OpenAIResponses()
 MODEL = Model(endpoint="there", wire_name="a/b:c;d", context_tokens=100)
-SCHEMA = {"type": "object", "properties": {"a": {"type": "string"}}}
+SCHEMA = {
+    "type": "object",
+    "properties": {"a": {"type": "string"}},
+    "required": ["a"],
+    "additionalProperties": False,
+}
 
 
 def encoded(request, *, stream=False, api_key=None, model=MODEL, **quirks):

@@ -233,3 +233,33 @@ def test_an_error_keeps_its_fields_between_processes():
     again = pickle.loads(pickle.dumps(error))
     assert (again.status, again.request_id, again.retry_after_seconds) == (429, "req_1", 3)
     assert "req_1" in str(again)
+
+
+def error_of(status, error, headers=None):
+    body = json.dumps({"error": error}).encode()
+    return error_of_response("there", WireResponse(status, headers or {}, body))
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "kind"),
+    [
+        (400, {"message": "slow down", "code": "rate_limit_exceeded"}, RateLimited),
+        (403, {"message": "Quota exceeded", "status": "PERMISSION_DENIED", "details": [{"reason": "RATE_LIMIT_EXCEEDED"}]},
+         RateLimited),
+        (403, {"message": "no", "status": "PERMISSION_DENIED"}, KeyRefused),
+        (400, {"message": "Invalid value: 'insufficient funds letter' in messages[0]"}, RequestRefused),
+        (400, {"message": "Your credit balance is too low", "type": "invalid_request_error"}, QuotaSpent),
+        (429, {"message": "Insufficient credits for this minute", "code": "rate_limit_exceeded"}, RateLimited),
+        (409, {"message": "conflict"}, Overloaded),
+    ],
+)  # fmt: skip
+def test_codes_are_believed_before_phrases_and_statuses(status, error, kind):
+    assert type(error_of(status, error)) is kind
+
+
+def test_what_the_server_says_of_a_retry_is_heeded_also_across_processes():
+    assert not error_of(500, {"message": "x"}, {"x-should-retry": "false"}).retryable
+    assert error_of(500, {"message": "x"}, {"x-should-retry": "true"}).retryable
+    assert error_of(400, {"message": "x"}, {"x-should-retry": "true"}).retryable
+    assert not error_of(401, {"message": "x"}, {"x-should-retry": "true"}).retryable
+    assert not pickle.loads(pickle.dumps(error_of(529, {"message": "x"}, {"x-should-retry": "false"}))).retryable

@@ -10,6 +10,11 @@ from tests.recorded_traffic import recorded
 
 CASES = [
     (
+        "a period of nothing says nothing",
+        {"x-ratelimit-limit-req-0-second": "10", "x-ratelimit-limit-tokens-00-minute": "9"},
+        ObservedLimits(),
+    ),
+    (
         "openai",
         {
             "x-ratelimit-limit-requests": "500",

@@ -2,11 +2,12 @@ import json
 
 import pytest
 
+from harness.dialects.known_dialects import DIALECTS
 from harness.dialects.swap.pairs import UNANSWERED
 from harness.dialects.swap.swap import SwapChange, swapped
 from harness.dialects.wire_rules import WireRules
 from harness.exceptions import RequestRefused
-from harness.models.catalogue import Capability
+from harness.models.catalogue import Capability, DialectName, Endpoint, Model
 from harness.models.messages import (
     CachePoint,
     CitationPart,
@@ -451,3 +452,54 @@ def test_the_report_is_one_line_and_plain_json():
             {"message": 1, "what": "tool_call_id", "became": "mapped", "count": 1},
         ],
     }
+
+
+def test_a_service_tier_of_another_vendor_is_left_out_and_told():
+    request = asking(user("x"), service_tier="standard_only")
+    asked, report = swapped(request, target_with(), WireRules(service_tiers=frozenset({"flex"})))
+    assert asked.service_tier is None
+    assert report.losses == (SwapChange(0, "service_tier", "dropped"),)
+    for rules in (FREE, WireRules(service_tiers=frozenset({"standard_only"}))):
+        assert swapped(request, target_with(), rules)[0] is request
+
+
+@pytest.mark.parametrize(
+    ("dialect", "known"),
+    [
+        ("openai_responses", "priority"),
+        ("anthropic_messages", "standard_only"),
+        ("gemini", "standard"),
+        ("bedrock_converse", "reserved"),
+    ],
+)
+def test_every_vendor_s_words_for_a_service_tier_are_its_own(dialect, known):
+    model = Model(endpoint="there", wire_name="wire", context_tokens=9)
+    endpoint = Endpoint(base_url="http://127.0.0.1:9", dialect=dialect)
+    tiers = DIALECTS[DialectName(dialect)].rules(model, endpoint).service_tiers
+    assert known in tiers
+    assert "on_demand" not in tiers
+
+
+def test_a_model_that_always_thinks_is_not_said_to_have_stopped():
+    endpoint = Endpoint(base_url="http://127.0.0.1:9", dialect="anthropic_messages")
+    history = (user("x"), said(call()), answered(result()))
+    for wire_name, stopped in (("claude-sonnet-4-5", True), ("claude-opus-5-5", False)):
+        model = Model(endpoint="there", wire_name=wire_name, context_tokens=9)
+        rules = DIALECTS[DialectName.ANTHROPIC_MESSAGES].rules(model, endpoint)
+        asked, report = swapped(asking(*history, thinking=Thinking(effort="low")), target_with(), rules)
+        assert ("turned_off" in [change.became for change in report.changes]) is stopped
+        assert (asked.thinking == Thinking(effort="none")) is stopped
+
+
+def test_an_address_of_unknown_kind_is_told_in_words_where_the_wire_wants_a_type():
+    rules = WireRules(image_urls=True, document_urls=True, typed_urls=True)
+    pictures = (
+        ImagePart(url="https://h/a"),
+        ImagePart(url="https://h/a.png"),
+        ImagePart(url="https://h/b", media_type="image/png"),
+    )
+    request = asking(Message(role="user", parts=pictures))
+    asked, report = swapped(request, target_with(), rules)
+    assert [part.type for part in asked.messages[0].parts] == ["text", "image", "image"]
+    assert report.losses == (SwapChange(0, "image", "dropped"),)
+    assert swapped(request, target_with(), WireRules(image_urls=True))[0] is request

@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from harness.dialects.wire import WireRequest
-from harness.exceptions import KeyRefused
+from harness.exceptions import KeyRefused, Unreachable
 from harness.integrations.aws_credentials import AwsSigner
 
 botocore_auth = pytest.importorskip("botocore.auth", reason="the extra `bedrock` is not installed")
@@ -160,3 +160,25 @@ def test_without_botocore_it_is_said_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "botocore.credentials", None)
     with pytest.raises(KeyRefused, match=r"pip install portable-harness\[bedrock\]"):
         signed(request_to(BEDROCK), KEYS)
+
+
+def test_a_service_of_credentials_that_cannot_be_reached_can_be_asked_again():
+    from botocore.exceptions import EndpointConnectionError
+
+    class Away:
+        def get_frozen_credentials(self):
+            raise EndpointConnectionError(endpoint_url="http://169.254.170.2/")
+
+    signer = AwsSigner("there", KEYS)
+    with pytest.raises(Unreachable) as caught:
+        signer._frozen(Away())
+    assert caught.value.retryable
+
+
+def test_keys_that_last_are_used_without_a_thread(monkeypatch):
+    async def main():
+        signer = await AwsSigner("there", KEYS).ready()
+        monkeypatch.setattr("asyncio.to_thread", None)
+        return await signer.signed(WireRequest("POST", BEDROCK, {}, b"{}", 9))
+
+    assert "Credential=" in asyncio.run(main()).headers["Authorization"]

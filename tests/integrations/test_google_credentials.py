@@ -9,7 +9,7 @@ from urllib.parse import parse_qs
 import pytest
 
 from harness.dialects.wire import WireRequest
-from harness.exceptions import KeyRefused
+from harness.exceptions import KeyRefused, Unreachable
 from harness.integrations.google_credentials import GoogleSigner
 
 pytest.importorskip("google.auth", reason="the extra `vertex` is not installed")
@@ -127,6 +127,15 @@ def test_a_token_that_cannot_be_had_is_a_refused_key_without_secrets(environment
     with pytest.raises(KeyRefused, match="cannot be renewed") as caught:
         asyncio.run(GoogleSigner("vertex", environment).signed(REQUEST))
     assert token_server.asked[0]["assertion"][0] not in str(caught.value)
+
+
+def test_a_token_service_that_is_not_reached_can_be_asked_again(environment, token_server):
+    signer = GoogleSigner("vertex", environment)
+    assert signer.account
+    token_server.close()
+    with pytest.raises(Unreachable) as caught:
+        asyncio.run(signer.signed(REQUEST))
+    assert caught.value.retryable
 
 
 def test_a_person_who_signed_in_is_known_by_the_file(tmp_path):

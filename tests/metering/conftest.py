@@ -55,7 +55,7 @@ class Stage:
         self.time = Time()
 
         def resilience(house):
-            limiter = SqlRateLimiter(house.databases.money_writer)
+            self.limiter = limiter = SqlRateLimiter(house.databases.money_writer)
             policy_ = policy or RetryPolicy()
             if real_time:
                 return Resilience(policy=policy_, limiter=limiter)

@@ -1,6 +1,7 @@
 """How a call goes through its targets: what is sent again, what passed over, and what is said in the end."""
 
 import asyncio
+import json
 import pickle
 
 import pytest
@@ -10,6 +11,7 @@ from harness.exceptions import (
     BudgetExceeded,
     CircuitOpen,
     ContextTooLong,
+    DeadlinePassed,
     Overloaded,
     PriceUnknown,
     QuotaSpent,
@@ -19,8 +21,8 @@ from harness.exceptions import (
 from harness.models.catalogue import RequestLimits
 from harness.routing.circuit_breaker import BreakerPolicy
 from harness.routing.retry_policy import RetryPolicy
-from tests.dialects.loopback_server import _head
-from tests.storage.money_samples import a_limit
+from tests.dialects.loopback_server import _head, completion_for, stream_pieces
+from tests.storage.money_samples import a_limit, rows_of
 from tests.test_model_call import BOUND, asked, place
 
 NOWHERE = "http://127.0.0.1:1/v1"
@@ -124,10 +126,19 @@ def test_a_deadline_that_has_passed_asks_nobody_else(staged):
 def test_once_anything_was_heard_nothing_is_sent_again_and_nobody_else_asked(staged, kind):
     async def scenario(stage):
         await stage.bind(kind, "normal")
-        heard = []
+        heard = asyncio.Event()
+
+        async def answer(path, given, request, writer):
+            stage.server.requests.append(json.loads(request))
+            pieces = stream_pieces(kind, completion_for(kind, json.loads(request)), usage=True)
+            writer.write(_head(200, "text/event-stream") + _chunk(b"".join(pieces[:-1])))
+            await writer.drain()
+            await heard.wait()
+            writer.write(_chunk(pieces[-1]) + _chunk(b""))
+
+        stage.server._answer = answer
         with pytest.raises((Broken, Overloaded)):
-            await stage.ask(asked(), place(), on_event=heard.append)
-        assert heard
+            await stage.ask(asked(), place(), on_event=lambda _: heard.set())
         return stage.sent()
 
     assert staged(scenario) == [kind]
@@ -154,12 +165,9 @@ def test_a_stream_that_dribbles_past_the_deadline_is_broken(staged):
     assert staged(scenario, policy=RetryPolicy(deadline_seconds=0.3), real_time=True) == (BOUND, 1, 1)
 
 
-@pytest.mark.parametrize("why", ["budget", "price"])
-def test_what_stops_the_fallback_does_not_hide_why_it_was_asked(staged, why):
+def test_what_stops_the_fallback_does_not_hide_why_it_was_asked(staged):
     async def scenario(stage):
-        await stage.bind("500", "normal", prices={"normal": None} if why == "price" else None)
-        if why == "price":
-            return await refused(stage, PriceUnknown)
+        await stage.bind("500", "normal")
         # The first model leaves just so much that the second, dearer by one nano-dollar, does not fit.
         await stage.house.money.set_limit(a_limit(BOUND))
         stage.server.before_answer = lambda: stage.house.money.set_limit(a_limit(BOUND - 1, limit_id="less"))
@@ -169,6 +177,50 @@ def test_what_stops_the_fallback_does_not_hide_why_it_was_asked(staged, why):
     assert isinstance(error.__cause__, Overloaded)
     for same in (error, pickle.loads(pickle.dumps(error))):
         assert str(error.__cause__) in str(same)
+
+
+def test_a_model_without_a_price_is_passed_over_with_a_note_where_another_can_answer(staged):
+    async def scenario(stage):
+        await stage.bind("normal", "torn", prices={"normal": None})
+        answer = await stage.ask(asked(), place())
+        assert (answer.model, stage.sent(), len(stage.house.holds())) == ("torn", ["torn"], 1)
+        (note,) = answer.passed_over
+        assert note.startswith("'normal' at 'there' was not asked: no price is known")
+
+    staged(scenario)
+
+
+def test_a_fallback_without_a_price_leaves_the_failure_what_it_was(staged):
+    async def scenario(stage):
+        await stage.bind("500", "normal", prices={"normal": None})
+        error = await refused(stage, Overloaded)
+        assert error.retryable
+        return error.__notes__
+
+    (note,) = staged(scenario, policy=RetryPolicy(attempts=1))
+    assert note.startswith("'normal' at 'there' was not asked: no price is known")
+
+
+def test_where_nobody_has_a_price_that_is_said_of_the_first_with_its_endpoint(staged):
+    async def scenario(stage):
+        await stage.bind("normal", "torn", prices={"normal": None, "torn": None})
+        error = await refused(stage, PriceUnknown)
+        assert stage.house.untouched()
+        return str(error)
+
+    assert staged(scenario).startswith("no price is known for 'normal' at the endpoint 'there'")
+
+
+def test_what_failed_before_stands_in_the_notes_of_an_answer_that_broke_while_it_was_heard(staged):
+    async def scenario(stage):
+        await stage.bind("500", "cut-stream")
+        heard = []
+        error = await refused(stage, Broken, on_event=heard.append)
+        assert heard
+        return error.__notes__
+
+    (note,) = staged(scenario, policy=RetryPolicy(attempts=1))
+    assert note.startswith("before it: endpoint 'there' (HTTP 500)")
 
 
 def test_a_model_that_keeps_failing_is_passed_over_without_a_hold_while_another_there_answers(staged):
@@ -314,6 +366,115 @@ def test_a_place_that_comes_only_after_the_deadline_is_not_waited_for(staged):
     assert staged(scenario, policy=RetryPolicy(deadline_seconds=30)) == ([], 1)
 
 
+def test_a_place_that_is_taken_but_comes_after_the_deadline_is_not_waited_for(staged):
+    async def scenario(stage):
+        await stage.bind("normal", limits=RequestLimits(requests_per_minute=120))
+        await stage.ask(asked(), place())
+        error = await refused(stage, RateLimited, "second")
+        assert not error.maybe_billed
+        return stage.time.slept, len(stage.house.holds())
+
+    assert staged(scenario, policy=RetryPolicy(deadline_seconds=0.3)) == ([], 1)
+
+
+def test_a_call_that_wakes_up_after_its_deadline_holds_nothing_and_is_not_billed(staged):
+    async def scenario(stage):
+        await stage.bind("normal", limits=RequestLimits(requests_per_minute=120))
+        await stage.ask(asked(), place())
+        sleep = stage.time.sleep
+        stage.time.sleep = None
+        stage.house.call._attempts._queue._sleep = lambda seconds: sleep(seconds + 1)
+        error = await refused(stage, DeadlinePassed, "second")
+        assert (error.maybe_billed, error.retryable) == (False, True)
+        assert "`call_deadline_seconds`" in str(error)
+        return len(stage.house.holds())
+
+    assert staged(scenario, policy=RetryPolicy(deadline_seconds=0.8)) == 1
+
+
+@pytest.mark.parametrize("real_time", [False, True])
+def test_opening_an_endpoint_takes_no_longer_than_the_deadline(staged, real_time):
+    async def scenario(stage):
+        await stage.bind("normal", "torn")
+        opened = stage.house.connections.open
+
+        async def slow(target):
+            await (asyncio.Event().wait() if real_time else stage.time.sleep(100))
+            return await opened(target)
+
+        stage.house.connections.open = slow
+        error = await refused(stage, DeadlinePassed)
+        assert "'torn' at 'there' was not asked: the call's deadline of 0.2 s has passed" in error.__notes__
+        assert stage.house.untouched()
+
+    staged(scenario, policy=RetryPolicy(deadline_seconds=0.2), real_time=real_time)
+
+
+def test_a_server_that_wants_to_be_left_alone_for_years_is_asked_again_after_two_minutes(staged):
+    async def scenario(stage):
+        await stage.bind("normal")
+        answering(stage.server, 429, {"retry-after": "999999999"}, {"error": {"message": "no", "code": "slow_down"}})
+        await refused(stage, RateLimited)
+        error = await refused(stage, RateLimited, "second")
+        assert error.retry_after_seconds <= 120
+        assert "`also_at`" in str(error)
+        stage.time.seconds += 121
+        answering(stage.server)
+        await stage.ask(asked(), place("third"))
+
+    staged(scenario, policy=RetryPolicy(deadline_seconds=60))
+
+
+def test_a_refusal_closes_an_endpoint_for_all_no_longer_than_one_call_would_wait_for_it(staged):
+    async def scenario(stage):
+        await stage.bind("normal")
+        answering(stage.server, 429, {"retry-after": "100"}, {"error": {"message": "no", "code": "slow_down"}})
+        await refused(stage, RateLimited)
+        answering(stage.server)
+        await stage.ask(asked(), place("second"))
+        return sum(stage.time.slept)
+
+    assert staged(scenario, policy=RetryPolicy(longest_asked_seconds=30)) == pytest.approx(30)
+
+
+def test_what_was_learned_of_another_address_is_not_believed_of_this_one(staged):
+    async def scenario(stage):
+        await stage.bind("normal")
+        answering(stage.server, headers={"x-ratelimit-limit-requests": "1", "x-ratelimit-remaining-requests": "0"})
+        await stage.ask(asked(), place())
+        answering(stage.server)
+        there = stage.server.base_url
+        await stage.bind("normal", elsewhere={"there": there.replace("127.0.0.1", "localhost")})
+        await stage.ask(asked(), place("elsewhere"))
+        assert stage.time.slept == []
+        await stage.bind("normal", elsewhere={"there": there})
+        await stage.ask(asked(), place("again"))
+        return sum(stage.time.slept)
+
+    assert staged(scenario) > 50
+
+
+@pytest.mark.parametrize("status", [200, 500])
+def test_nothing_that_a_header_says_costs_an_answer_or_hides_a_failure(staged, status):
+    async def scenario(stage):
+        await stage.bind("normal", limits=RequestLimits(tokens_per_minute=1000))
+        answering(stage.server, status, {"x-ratelimit-limit-req-0-second": "10", "x-ratelimit-limit-tokens": "900"})
+
+        async def fails(*_, **__):
+            raise ZeroDivisionError
+
+        stage.limiter.observe = fails
+        if status == 200:
+            assert (await stage.ask(asked("hi"), place())).sends == 1
+        else:
+            await refused(stage, Overloaded)
+        # What was not used is given back all the same.
+        return rows_of(stage.house.ledger, "SELECT spans FROM rate_lanes")
+
+    ((spans,),) = staged(scenario, policy=RetryPolicy(attempts=1))
+    assert sum(tokens for _, tokens in json.loads(spans)) < 100
+
+
 def test_tokens_that_were_not_used_let_the_next_call_go(staged):
     async def scenario(stage):
         await stage.bind("normal", limits=RequestLimits(tokens_per_minute=1000))
@@ -347,6 +508,22 @@ def test_a_limit_is_learned_from_the_first_refusal_and_the_rest_queues(staged):
         return len(answers) + len(again), counts["refused"] - learned
 
     assert staged(scenario, real_time=True, policy=RetryPolicy(attempts=3)) == (80, 0)
+
+
+def _chunk(piece):
+    return b"%x\r\n%s\r\n" % (len(piece), piece)
+
+
+def answering(server, status=200, headers=None, body=None):
+    """Let the server answer everything so."""
+
+    async def answer(path, given, request, writer):
+        asked_for = json.loads(request)
+        server.requests.append(asked_for)
+        payload = json.dumps(body or completion_for("normal", asked_for)).encode()
+        writer.write(_head(status, "application/json", length=len(payload), extra=headers) + payload)
+
+    server._answer = answer
 
 
 def _limited(server, *, per_second, says=None):

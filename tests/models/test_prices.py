@@ -175,9 +175,32 @@ def test_a_model_that_answers_in_no_tokens_is_priced_by_its_input():
     assert nano_usd(PriceBook().price(embedder, Usage(1_000, 0), NOW).cost_usd) == 20_000
 
 
-def line_to_add(model):
+def test_an_override_is_of_the_first_endpoint_and_of_another_only_where_it_says_so():
+    first = PricedModel("own", "x", None, None, "here")
+    elsewhere = PricedModel("own", "x", None, override("7", "7"), "there", elsewhere=True)
+    prices = PriceBook({"own": (override("2", "2"),)})
+    assert prices.price(first, Usage(1, 0), NOW).cost_usd == Decimal("0.000002")
+    assert prices.price(elsewhere, Usage(1, 0), NOW).cost_usd == Decimal("0.000007")
+    exact = PriceBook({"own": (override("2", "2"),), "own@there": (override("9", "9"),)})
+    assert exact.price(first, Usage(1, 0), NOW).cost_usd == Decimal("0.000002")
+    assert exact.dearest(elsewhere, 1, 0, NOW) == Decimal("0.000009")
+    with pytest.raises(PriceUnknown, match="'own' at the endpoint 'there'"):
+        prices.price(PricedModel("own", "x", None, None, "there", elsewhere=True), Usage(1, 0), NOW)
+
+
+def test_the_line_to_add_for_another_endpoint_is_of_that_endpoint_alone(tmp_path):
+    elsewhere = PricedModel("own", "x", None, None, "there", elsewhere=True)
+    path = tmp_path / "prices.yaml"
+    path.write_text(filled_in(line_to_add("own", elsewhere)) + "\n")
+    prices = read_price_overrides(path)
+    assert prices.price(elsewhere, Usage(1_000_000, 0), NOW).cost_usd == Decimal("1.50")
+    with pytest.raises(PriceUnknown):
+        prices.price(PricedModel("own", "x", None, None, "here"), Usage(1, 0), NOW)
+
+
+def line_to_add(name, model=None):
     with pytest.raises(PriceUnknown) as refused:
-        PriceBook(overrides_file="prices.yaml").price(PricedModel(model, "x", None, None), Usage(1, 1), NOW)
+        PriceBook(overrides_file="prices.yaml").price(model or PricedModel(name, "x", None, None), Usage(1, 1), NOW)
     assert "prices.yaml" in str(refused.value)
     return str(refused.value).splitlines()[-1].strip()
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import numpy as np
@@ -151,6 +152,46 @@ def test_while_another_model_fills_the_role_nothing_is_embedded_and_nothing_is_s
             with pytest.raises(EmbedderUnavailable, match="'small' again"):
                 await asyncio.to_thread(embedder.embed, ["one"])
         assert not there.server.requests
+
+    world(scenario)
+
+
+def test_a_role_that_is_bound_anew_in_the_middle_is_asked_as_it_was_looked_at(world):
+    async def scenario(there):
+        embedder = there.embedder()
+        router = there.harness.embedding_call._router
+        route = router.route
+
+        async def route_and_rebind(context):
+            decision = await route(context)
+            await there.bind(large="text-large")
+            return decision
+
+        router.route = route_and_rebind
+        await asyncio.to_thread(embedder.embed, ["one"])
+        return [request["model"] for request in there.server.requests]
+
+    assert world(scenario) == ["text-small"]
+
+
+def test_vectors_of_another_model_are_refused(world):
+    async def scenario(there):
+        call = there.harness.embedding_call
+
+        class Wrong:
+            route = call.route
+
+            def of_router(self, router):
+                del router
+                return self
+
+            async def embed(self, request, context):
+                return replace(await call.embed(request, context), model="large")
+
+        embedder = there.embedder()
+        embedder._call = Wrong()
+        with pytest.raises(EmbedderUnavailable, match="'large' answered where 'small' was asked"):
+            await asyncio.to_thread(embedder.embed, ["one"])
 
     world(scenario)
 

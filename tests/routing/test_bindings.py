@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import traceback
 from datetime import UTC, datetime
 
 import pytest
@@ -289,3 +290,40 @@ def test_organisations_with_equal_version_numbers_are_not_mixed_up():
     for _ in range(2):
         assert routed(router)[0] == "a"
         assert routed(router, "other")[0] == "b"
+
+
+PASTED = "sk-proj-pasted-0123456789abcdef"
+
+
+@pytest.mark.parametrize("value", [PASTED, f"{PASTED} ", '""', "1ABC", "12345678901234567890", f"[{PASTED}]", "A=B"])
+@pytest.mark.parametrize(("where", "key"), [("base_url: http://localhost:1", "api_key_env"), ("gguf: a", "gguf_env")])
+def test_what_is_no_name_of_a_variable_is_refused_and_not_repeated(tmp_path, where, key, value):
+    path = tmp_path / "bindings.yaml"
+    path.write_text(f"endpoints:\n  here: {{{where}, {key}: {value}}}\n")
+    with pytest.raises(SpecificationInvalid) as caught:
+        read_bindings(path, Catalogue())
+    (problem,) = caught.value.problems
+    assert f"endpoints.here.{key}: this is no name of an environment variable" in problem
+    # What a traceback would print, and what those errors say themselves.
+    said = "".join(traceback.format_exception(caught.value))
+    given_value = value.strip('[]" ')
+    assert not given_value or given_value not in said
+    with pytest.raises(ValidationError) as raw:
+        BindingsFile.model_validate({"endpoints": {"here": {"base_url": "http://localhost:1", key: given_value}}})
+    assert not given_value or given_value not in str(raw.value)
+    with pytest.raises(ValidationError) as raw:
+        Endpoint.model_validate({"base_url": "http://localhost:1", key: given_value})
+    assert not given_value or given_value not in str(raw.value)
+
+
+@pytest.mark.parametrize("name", ["HOUSE_KEY", "_k", "a9"])
+def test_the_name_of_a_variable_is_taken(name):
+    assert Endpoint(base_url="http://localhost:1", api_key_env=name).api_key_env == name
+
+
+def test_a_key_in_a_field_that_there_is_not_is_not_repeated(tmp_path):
+    path = tmp_path / "bindings.yaml"
+    path.write_text(f"endpoints:\n  here: {{base_url: 'http://localhost:1', api_key: {PASTED}}}\n")
+    with pytest.raises(SpecificationInvalid, match="api_key_env") as caught:
+        read_bindings(path, Catalogue())
+    assert PASTED not in "".join(traceback.format_exception(caught.value))

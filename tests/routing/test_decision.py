@@ -105,6 +105,14 @@ def test_the_endpoint_that_a_binding_prefers_is_tried_first_and_the_others_follo
     )
 
 
+@pytest.mark.parametrize("also", [[], ["two"]])
+def test_an_endpoint_that_no_longer_serves_the_model_is_not_said_to_be_preferred(also):
+    catalogue = catalogue_of(a=served("a", also=also))
+    reasons = decide(Binding(role="r", model="a", endpoint="three"), catalogue, version=1).reasons
+    assert reasons[-1] == "three, which the binding prefers, does not serve it"
+    assert not [each for each in reasons if "as the binding prefers" in each]
+
+
 def test_after_the_binding_s_fallbacks_come_those_of_the_models_depth_first():
     catalogue = catalogue_of(
         a=served("a", fallback=("c", "d")),

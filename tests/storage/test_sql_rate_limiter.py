@@ -132,6 +132,7 @@ def test_each_organisation_and_endpoint_has_its_own(desk):
     assert desk.reserve(caller).taken
     assert not desk.reserve(caller).taken
     for other in (
+        Caller("acme", "there", "small", caller.declared, "another address"),
         Caller("other", "there", "small", caller.declared),
         Caller("acme", "elsewhere", "small", caller.declared),
     ):
@@ -168,6 +169,39 @@ def test_a_limit_is_learned_from_an_answer_and_known_to_other_processes(desk, wr
     assert desk.reserve(UNLIMITED).wait_seconds == 0
     assert other.reserve(UNLIMITED).wait_seconds > 1
     assert other.reserve(Caller("acme", "there", "large", RequestLimits())).wait_seconds == 0
+
+
+def test_what_is_learned_of_one_address_is_not_believed_of_another(desk, writer):
+    moved = Caller("acme", "there", "small", RequestLimits(), "moved")
+    desk.observe(UNLIMITED, ObservedLimits(1, None, 0, None))
+    for each in (desk, Desk(writer)):
+        assert each.reserve(moved).wait_seconds == 0
+        assert each.reserve(UNLIMITED).wait_seconds > 50
+
+
+def test_a_clock_that_was_a_month_ahead_closes_nothing_for_longer_than_two_minutes(desk):
+    caller = declared(requests_per_minute=60, tokens_per_minute=6000)
+    desk.wait(30 * 86400)
+    desk.reserve(caller, 6000)
+    desk.wait(-30 * 86400)
+    slot = desk.reserve(caller, 6000)
+    assert not slot.taken
+    assert slot.wait_seconds <= 120
+    desk.wait(60)
+    assert desk.reserve(caller, 6000).wait_seconds <= 60  # the time that passes counts
+    desk.wait(61)
+    assert desk.reserve(caller, 6000).wait_seconds == 0
+
+
+def test_the_older_what_is_given_back_the_less_room_it_makes(desk):
+    caller = declared(tokens_per_minute=6000)
+    slot = desk.reserve(caller, 6000)
+    desk.wait(50)
+    assert not desk.reserve(caller, 5000).taken
+    desk.give_back(caller, slot, 0)
+    assert desk.reserve(caller, 6000).wait_seconds == 0
+    desk.wait(9)
+    assert desk.reserve(caller, 6000).wait_seconds > 50
 
 
 def test_the_tighter_of_what_is_declared_and_what_is_learned_counts(desk):

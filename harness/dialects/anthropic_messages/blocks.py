@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from harness.dialects.anthropic_messages.rules import CALL_IDS
+from harness.dialects.call_arguments import arguments_object
 from harness.dialects.call_ids import mapped_call_id
-from harness.dialects.wire_json import parse_object
 from harness.json_values import Json, JsonObject
 from harness.models.messages import (
     DocumentPart,
@@ -95,22 +95,12 @@ def _block(part: Part, origin: Origin, *, citations: bool) -> JsonObject | None:
         return None if part.origin == origin or not part.text.strip() else text_block(part.text)
     if isinstance(part, ToolCallPart):
         call_id = mapped_call_id(part.call_id, CALL_IDS)
-        return {"type": "tool_use", "id": call_id, "name": part.name, "input": _input(part.arguments)}
+        return {"type": "tool_use", "id": call_id, "name": part.name, "input": arguments_object(part.arguments)}
     if isinstance(part, ToolResultPart):
         return _result(part, citations=citations)
     if isinstance(part, ImagePart):
         return _image(part)
     return _document(part, citations=citations) if isinstance(part, DocumentPart) else None
-
-
-def _input(arguments: str) -> JsonObject:
-    """The wire takes an object alone; a text that is none (a call cut off, free text) is kept in one."""
-    if not arguments.strip():
-        return {}
-    try:
-        return parse_object(arguments)
-    except ValueError:
-        return {"arguments": arguments}
 
 
 def _result(part: ToolResultPart, *, citations: bool) -> JsonObject:

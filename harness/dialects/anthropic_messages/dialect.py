@@ -39,7 +39,7 @@ class AnthropicMessages:
 
     def rules(self, model: Model, endpoint: Endpoint) -> WireRules:
         """What this endpoint accepts of a conversation; see `Dialect`."""
-        return rules_of(AnthropicQuirks.of(model.endpoint, endpoint))
+        return rules_of(AnthropicQuirks.of(model.endpoint, endpoint), model.wire_name)
 
     def encode(self, request: ModelRequest, target: WireTarget, *, stream: bool) -> WireRequest:
         """The request as bytes; see `Dialect`.

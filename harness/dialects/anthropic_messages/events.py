@@ -67,9 +67,7 @@ class FramedEvents:
 
 def _objects(events: list[ServerSentEvent]) -> list[JsonObject]:
     # Some routers end every stream with OpenAI's mark.
-    return [
-        _named(parse_object(event.data), event.event) for event in events if event.data.strip() not in ("", "[DONE]")
-    ]
+    return [_named(parse_object(data), name) for name, data in events if data.strip() not in ("", "[DONE]")]
 
 
 def _named(event: JsonObject, name: str) -> JsonObject:

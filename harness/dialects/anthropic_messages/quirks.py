@@ -9,10 +9,7 @@ https://platform.claude.com/docs/en/build-with-claude/structured-outputs and the
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
-
-from harness.exceptions import ConfigurationInvalid
-from harness.models.catalogue import Endpoint
+from harness.dialects.quirks import Quirks
 
 _FIVE = "opus-5,sonnet-5,haiku-5,fable,mythos"
 ModelList = Literal[
@@ -25,7 +22,7 @@ ModelList = Literal[
 ]
 
 
-class AnthropicQuirks(BaseModel):
+class AnthropicQuirks(Quirks):
     """What an endpoint's `quirks` may say in this dialect; the defaults are Anthropic's own service.
 
     Several are lists of models: parts of wire names with commas between them, of which any that occurs in a name means
@@ -46,7 +43,7 @@ class AnthropicQuirks(BaseModel):
         schema_by_tool: models without structured output.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    dialect = "anthropic_messages"
 
     served_by: Literal["anthropic", "bedrock", "vertex"] = "anthropic"
     beta: str = ""
@@ -63,22 +60,6 @@ class AnthropicQuirks(BaseModel):
         "claude-v2,claude-2,claude-instant,claude-3,opus-4-0,opus-4-1,opus-4-2025,opus-4@,sonnet-4-0,sonnet-4-2025,"
         "sonnet-4@"
     )
-
-    @classmethod
-    def of(cls, endpoint_name: str, endpoint: Endpoint) -> "AnthropicQuirks":
-        """The quirks of one endpoint.
-
-        Raises:
-            ConfigurationInvalid: one of them is unknown or has a value that is not allowed.
-        """
-        try:
-            return cls.model_validate(dict(endpoint.quirks))
-        except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            name = ".".join(map(str, first["loc"]))
-            value = str(endpoint.quirks.get(name))
-            remedy = f"{first['msg']}; quirks of anthropic_messages: {', '.join(cls.model_fields)}"
-            raise ConfigurationInvalid(f"quirks.{name}", value, f"endpoint {endpoint_name!r}", remedy) from error
 
     def lists(self, names: ModelList, wire_name: str) -> bool:
         """Whether one of these lists names a model."""

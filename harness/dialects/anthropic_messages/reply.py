@@ -7,13 +7,14 @@ calls with a caller, what the vendor's own tools did, and every block this versi
 import json
 from collections.abc import Iterator, Mapping, Sequence
 
+from harness.dialects.answer_body import object_of_body
 from harness.dialects.anthropic_messages.request import ANSWER_TOOL
 from harness.dialects.anthropic_messages.usage import usage_of
 from harness.dialects.call_ids import made_call_id
 from harness.dialects.provider_errors import error_in_answer
 from harness.dialects.request_ids import request_id_of
 from harness.dialects.stop_reasons import neutral_stop
-from harness.dialects.wire_json import first_text, object_at, objects_at, parse_object, text_at
+from harness.dialects.wire_json import first_text, object_at, objects_at, text_at
 from harness.exceptions import Broken
 from harness.json_values import Json, JsonObject
 from harness.models.messages import (
@@ -44,11 +45,7 @@ def message_of(body: bytes, headers: Mapping[str, str], endpoint_name: str) -> J
         Broken: it is not a JSON object.
         ProviderError: it is an error after all.
     """
-    try:
-        message = parse_object(body)
-    except ValueError as error:
-        said = f"the answer cannot be read ({error}; {len(body)} bytes of {headers.get('content-type', 'no type')})"
-        raise Broken(endpoint_name, said, request_id=request_id_of(headers)) from error
+    message = object_of_body(body, headers, endpoint_name)
     if message.get("type") == "error" or (message.get("error") and "content" not in message):
         raise error_in_answer(endpoint_name, message, headers)
     return message

@@ -62,10 +62,14 @@ class AnthropicStream:
     def _read(self, event: JsonObject) -> list[StreamEvent]:
         if self._done:
             return []
-        if event.get("type") == "error" or event.get("error"):
+        kind = text_at(event, "type")
+        if kind == "error" or event.get("error"):
             raise error_in_answer(self._origin.endpoint, event, self._headers)
-        found = self._message.add(event)
-        if event.get("type") != "message_stop":
+        try:
+            found = self._message.add(kind, event)
+        except ValueError as error:
+            raise self._broken(str(error)) from error
+        if kind != "message_stop":
             return found
         if not self._message.begun:
             raise self._broken("the stream ended before the answer began")
@@ -87,6 +91,7 @@ class _StreamedMessage:
         self._top: JsonObject = {}
         self._usage: JsonObject = {}
         self._blocks: dict[int, _Block] = {}
+        self._last = -1
         self._calls = 0
         self.begun = False
 
@@ -95,18 +100,21 @@ class _StreamedMessage:
         """Whether the model said why it stopped."""
         return bool(text_at(self._top, "stop_reason"))
 
-    def add(self, event: JsonObject) -> list[StreamEvent]:
-        """Take in one event; its pieces of words, thoughts and calls. Kinds that are not known are passed over."""
-        kind = text_at(event, "type")
+    def add(self, kind: str, event: JsonObject) -> list[StreamEvent]:
+        """Take in one event; its pieces of words, thoughts and calls. Kinds that are not known are passed over.
+
+        Raises:
+            ValueError: a block begins where one stands already.
+        """
+        if kind == "content_block_delta":
+            return self._block_at(event).add(object_at(event, "delta"))
         if kind == "message_start":
             self.begun = True
             self._add_top(object_at(event, "message"))
         elif kind == "content_block_start":
-            return self._block_at(event, object_at(event, "content_block")).begin()
-        elif kind == "content_block_delta":
-            return self._block_at(event, {}).add(object_at(event, "delta"))
+            return self._begun_block(event).begin()
         elif kind == "content_block_stop":
-            return self._block_at(event, {}).end()
+            return self._block_at(event).end()
         elif kind in ("message_delta", "message_stop"):
             self._add_top({key: value for key, value in event.items() if key not in ("type", "delta")})
             self._add_top(object_at(event, "delta"))
@@ -131,15 +139,26 @@ class _StreamedMessage:
             elif key != "content" and (value is not None or key not in self._top):
                 self._top[key] = value
 
-    def _block_at(self, event: JsonObject, start: JsonObject) -> "_Block":
+    def _begun_block(self, event: JsonObject) -> "_Block":
+        """The block that begins; without an index behind all others."""
         index = event.get("index")
-        place = index if type(index) is int else max(self._blocks, default=0)
+        place = index if type(index) is int else self._last + 1
+        if place in self._blocks:
+            raise ValueError("two blocks of the answer have one index")
+        return self._new_block(place, object_at(event, "content_block"))
+
+    def _block_at(self, event: JsonObject) -> "_Block":
+        """The block that goes on; without an index the last one."""
+        index = event.get("index")
+        place = index if type(index) is int else max(self._last, 0)
         known = self._blocks.get(place)
-        if known is not None and not start:
-            return known
-        self._blocks[place] = _Block(start, self._calls)
-        self._calls += self._blocks[place].is_call
-        return self._blocks[place]
+        return self._new_block(place, {}) if known is None else known
+
+    def _new_block(self, place: int, start: JsonObject) -> "_Block":
+        block = self._blocks[place] = _Block(start, self._calls)
+        self._last = max(self._last, place)
+        self._calls += block.is_call
+        return block
 
 
 class _Block:
@@ -155,6 +174,7 @@ class _Block:
         # Texts are kept in pieces and joined once: adding to a text in a dict copies it each time.
         self._pieces: dict[str, list[str]] = {}
         self._arguments: list[str] = []
+        self._citations: list[Json] = []
         self._ended = False
 
     @property
@@ -179,27 +199,27 @@ class _Block:
     def add(self, delta: JsonObject) -> list[StreamEvent]:
         """Take in one delta."""
         kind = text_at(delta, "type")
+        field = _JOINED.get(kind)
+        if field is not None:
+            piece = text_at(delta, field)
+            self._fields.setdefault("type", field)
+            self._pieces.setdefault(field, []).append(piece)
+            return self._said(field, piece)
         if kind == "input_json_delta":
             piece = text_at(delta, "partial_json")
-            self._arguments.append(piece)
+            if piece:
+                self._arguments.append(piece)
             return self._input_said(piece)
         if kind == "citations_delta":
-            known = self._fields.get("citations")
-            self._fields["citations"] = [*(known if isinstance(known, list) else []), delta.get("citation")]
-            return []
-        field = _JOINED.get(kind)
-        if field is None:
+            self._citations.append(delta.get("citation"))
+        else:
             # A signature, a compaction, or what this version does not know: fields that come whole.
             self._fields |= {key: value for key, value in delta.items() if key != "type"}
-            return []
-        self._fields.setdefault("type", field)
-        piece = text_at(delta, field)
-        self._pieces.setdefault(field, []).append(piece)
-        return self._said(field, piece)
+        return []
 
     def end(self) -> list[StreamEvent]:
         """The input of a call that came whole with its start."""
-        if self._ended or self.arguments:
+        if self._ended or self._arguments:
             return []
         self._ended = True
         return self._input_said(input_text(self._fields))
@@ -209,6 +229,9 @@ class _Block:
         block = dict(self._fields)
         for field, pieces in self._pieces.items():
             block[field] = "".join([text_at(self._fields, field), *pieces])
+        if self._citations:
+            known = self._fields.get("citations")
+            block["citations"] = [*(known if isinstance(known, list) else []), *self._citations]
         if self.arguments:
             try:
                 block["input"] = parse_object(self.arguments)

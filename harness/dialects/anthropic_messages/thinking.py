@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 from harness.dialects.anthropic_messages.quirks import AnthropicQuirks
+from harness.dialects.efforts import effort_of_budget
 from harness.json_values import JsonObject
 from harness.models.messages import ModelRequest, Thinking
 
 LEAST_BUDGET = 1024
-# Of the output limit, by effort; the middles between them part the efforts when a budget is turned into one.
+# Of the output limit, by effort.
 _SHARES: dict[str, float] = {"minimal": 0.1, "low": 0.2, "medium": 0.5, "high": 0.8}
-_MOST_LOW, _MOST_MEDIUM = 0.35, 0.65
 
 WireEffort = Literal["low", "medium", "high"]
 
@@ -67,8 +67,7 @@ def _shown(config: JsonObject, quirks: AnthropicQuirks) -> JsonObject:
 def _effort(thinking: Thinking, limit: int) -> WireEffort:
     if thinking.budget_tokens is None:
         return "low" if thinking.effort in ("minimal", "low") else "medium" if thinking.effort == "medium" else "high"
-    share = thinking.budget_tokens / limit
-    return "low" if share <= _MOST_LOW else "medium" if share <= _MOST_MEDIUM else "high"
+    return effort_of_budget(thinking.budget_tokens, limit)
 
 
 def _budget(thinking: Thinking, limit: int) -> int | None:

@@ -16,6 +16,7 @@ from harness.dialects.bedrock_converse.reply import answer_of
 from harness.dialects.dialect import WireTarget
 from harness.dialects.provider_errors import error_of_response
 from harness.dialects.request_ids import request_id_of
+from harness.dialects.vectors import finite_vector
 from harness.dialects.wire import WireRequest, WireResponse
 from harness.dialects.wire_json import body_bytes, count_at, object_at
 from harness.exceptions import Broken, ConfigurationInvalid, ProviderError
@@ -72,7 +73,7 @@ class BedrockEmbeddings:
         """
         request_id = request_id_of(response.headers)
         answer = answer_of(response.body, response.headers, origin.endpoint)
-        vectors = tuple(_vector(value) for value in _found(answer))
+        vectors = tuple(finite_vector(value) for value in _found(answer))
         widths = {len(vector) for vector in vectors}
         if len(vectors) != texts or len(widths) != 1 or 0 in widths:
             message = f"{texts} texts were embedded as {len(vectors)} vectors of the widths {sorted(widths)}"
@@ -133,13 +134,6 @@ def _found(answer: JsonObject) -> Sequence[Json]:
         found = found.get("float")
     values = found if isinstance(found, list) else []
     return [object_at(value).get("embedding") if isinstance(value, dict) else value for value in values]
-
-
-def _vector(value: Json) -> tuple[float, ...]:
-    """The numbers of a vector; empty if one of them is none."""
-    numbers = value if isinstance(value, list) else []
-    found = [float(n) for n in numbers if isinstance(n, int | float) and not isinstance(n, bool)]
-    return tuple(found) if len(found) == len(numbers) else ()
 
 
 def _header_count(text: str) -> int | None:

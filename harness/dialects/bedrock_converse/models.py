@@ -9,15 +9,13 @@ https://docs.aws.amazon.com/nova/latest/nova2-userguide/extended-thinking.html, 
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 from urllib.parse import quote
 
-from pydantic import BaseModel, ConfigDict, ValidationError
-
 from harness.dialects.dialect import WireTarget
-from harness.exceptions import ConfigurationInvalid
-from harness.models.catalogue import Endpoint, Model
+from harness.dialects.quirks import Quirks
+from harness.models.catalogue import Model
 
 ThinkingShape = Literal["none", "claude_budget", "claude_adaptive", "nova", "reasoning_effort", "reasoning_config"]
 EmbeddingShape = Literal["titan_v1", "titan_v2", "cohere_v3", "cohere_v4", "nova"]
@@ -33,6 +31,7 @@ class ModelTraits:
     Args:
         claude: Anthropic's models, with their rules for thinking beside tools and temperature.
         thinking: the fields that ask it to think.
+        thinks_always: it refuses to be told not to think.
         cache_places: where it takes cache points.
         choices: how a tool can be forced.
         takes_reasoning: whether its own thoughts may stand in the history.
@@ -42,6 +41,7 @@ class ModelTraits:
 
     claude: bool = False
     thinking: ThinkingShape = "none"
+    thinks_always: bool = False
     cache_places: frozenset[str] = frozenset()
     choices: frozenset[str] = frozenset({"any", "tool"})
     takes_reasoning: bool = True
@@ -50,11 +50,16 @@ class ModelTraits:
 
 
 def _claude(
-    thinking: ThinkingShape, places: frozenset[str] = _ALL_PLACES, *, takes_temperature: bool = True
+    thinking: ThinkingShape,
+    places: frozenset[str] = _ALL_PLACES,
+    *,
+    takes_temperature: bool = True,
+    thinks_always: bool = False,
 ) -> ModelTraits:
     return ModelTraits(
         claude=True,
         thinking=thinking,
+        thinks_always=thinks_always,
         cache_places=places,
         takes_temperature=takes_temperature,
         takes_result_status=True,
@@ -65,6 +70,7 @@ _NO_CHOICE: frozenset[str] = frozenset()
 _ONLY_ANY = frozenset({"any"})
 # The first pattern that is found in the model's id counts.
 _TRAITS: tuple[tuple[str, ModelTraits], ...] = (
+    (r"claude-(opus-5-5|fable|mythos)", _claude("claude_adaptive", takes_temperature=False, thinks_always=True)),
     (r"claude-(opus-4-[7-9]|[a-z]+-[5-9])", _claude("claude_adaptive", takes_temperature=False)),
     (r"claude-[a-z]+-4-6", _claude("claude_adaptive")),
     (r"claude-(3-7|[a-z]+-4)", _claude("claude_budget")),
@@ -88,7 +94,7 @@ _EMBEDDINGS: tuple[tuple[str, EmbeddingShape], ...] = (
 )
 
 
-class BedrockQuirks(BaseModel):
+class BedrockQuirks(Quirks):
     """What an endpoint's `quirks` may say in this dialect; the defaults follow the model's id.
 
     Attributes:
@@ -99,28 +105,12 @@ class BedrockQuirks(BaseModel):
         embeddings: the body that an embedding model takes.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    dialect = "bedrock_converse"
 
     known_as: str | None = None
     cache_points: bool | None = None
     thinking: ThinkingShape | None = None
     embeddings: EmbeddingShape | None = None
-
-    @classmethod
-    def of(cls, endpoint_name: str, endpoint: Endpoint) -> "BedrockQuirks":
-        """The quirks of one endpoint.
-
-        Raises:
-            ConfigurationInvalid: one of them is unknown or has a value that is not allowed.
-        """
-        try:
-            return cls.model_validate(dict(endpoint.quirks))
-        except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            name = ".".join(map(str, first["loc"]))
-            value = str(endpoint.quirks.get(name))
-            remedy = f"{first['msg']}; quirks of bedrock_converse: {', '.join(cls.model_fields)}"
-            raise ConfigurationInvalid(f"quirks.{name}", value, f"endpoint {endpoint_name!r}", remedy) from error
 
 
 def traits_of(model: Model, quirks: BedrockQuirks) -> ModelTraits:
@@ -130,15 +120,7 @@ def traits_of(model: Model, quirks: BedrockQuirks) -> ModelTraits:
     places = found.cache_places
     if quirks.cache_points is not None:
         places = (places or _ALL_PLACES) if quirks.cache_points else frozenset[str]()
-    return ModelTraits(
-        claude=found.claude,
-        thinking=quirks.thinking or found.thinking,
-        cache_places=places,
-        choices=found.choices,
-        takes_reasoning=found.takes_reasoning,
-        takes_temperature=found.takes_temperature,
-        takes_result_status=found.takes_result_status,
-    )
+    return replace(found, thinking=quirks.thinking or found.thinking, cache_places=places)
 
 
 def embedding_shape(known_as: str) -> EmbeddingShape | None:

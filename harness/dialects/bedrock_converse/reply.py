@@ -3,13 +3,14 @@
 import json
 from collections.abc import Iterable, Mapping
 
+from harness.dialects.answer_body import object_of_body
 from harness.dialects.bedrock_converse.turns import IMAGE_FORMATS, image_block
 from harness.dialects.bedrock_converse.usage import usage_of
 from harness.dialects.call_ids import made_call_id
 from harness.dialects.provider_errors import error_in_answer
 from harness.dialects.request_ids import request_id_of
 from harness.dialects.stop_reasons import neutral_stop
-from harness.dialects.wire_json import count_at, object_at, objects_at, parse_object, text_at
+from harness.dialects.wire_json import count_at, object_at, objects_at, text_at
 from harness.exceptions import Broken
 from harness.json_values import Json, JsonObject
 from harness.models.messages import (
@@ -37,11 +38,7 @@ def answer_of(body: bytes, headers: Mapping[str, str], endpoint_name: str) -> Js
         Broken: it is not a JSON object.
         ProviderError: it is an error after all.
     """
-    try:
-        answer = parse_object(body)
-    except ValueError as error:
-        message = f"the answer cannot be read ({error}; {len(body)} bytes of {headers.get('content-type', 'no type')})"
-        raise Broken(endpoint_name, message, request_id=request_id_of(headers)) from error
+    answer = object_of_body(body, headers, endpoint_name)
     if "output" not in answer and (text_at(answer, "message") or headers.get("x-amzn-errortype")):
         raise error_in_answer(endpoint_name, answer, headers)
     return answer

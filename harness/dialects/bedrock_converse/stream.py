@@ -64,7 +64,7 @@ class BedrockStream:
 
     def _read(self, frame: Frame) -> list[StreamEvent]:
         try:
-            payload = parse_object(frame.payload) if frame.payload.strip() else {}
+            payload = parse_object(frame.payload) if frame.payload and not frame.payload.isspace() else {}
         except ValueError as error:
             # What the payload was is not said: errors are kept where people's text is not.
             message = f"an event of the stream cannot be read ({error}; {len(frame.payload)} bytes)"
@@ -79,7 +79,9 @@ class BedrockStream:
         if kind == "contentBlockDelta":
             delta = object_at(payload, "delta")
             self._block(place).add(delta)
-            return self._deltas(place, delta)
+            words = text_at(delta, "text")
+            # Most are words and nothing else.
+            return [TextDelta(text=words)] if words and len(delta) == 1 else self._deltas(place, delta)
         if kind == "contentBlockStart":
             start = object_at(payload, "start")
             self._block(place).start(start)
@@ -96,7 +98,10 @@ class BedrockStream:
         return []
 
     def _block(self, place: int) -> StreamedBlock:
-        return self._blocks.setdefault(place, StreamedBlock())
+        known = self._blocks.get(place)
+        if known is None:
+            known = self._blocks[place] = StreamedBlock()
+        return known
 
     def _call_begins(self, place: int, call: JsonObject) -> list[StreamEvent]:
         if not call or text_at(call, "type") == SERVER_TOOL:

@@ -21,7 +21,7 @@ def thinking_fields(request: ModelRequest, traits: ModelTraits) -> JsonObject:
     if traits.thinking == "claude_budget":
         return _claude_budget(thinking, request.max_output_tokens)
     if traits.thinking == "claude_adaptive":
-        return _claude_adaptive(effort)
+        return _claude_adaptive(effort, traits)
     if traits.thinking == "nova":
         return {"reasoningConfig": _nova(effort)}
     return {} if traits.thinking == "none" or effort == "none" else {traits.thinking: effort}
@@ -51,7 +51,9 @@ def _claude_budget(thinking: Thinking, max_output_tokens: int) -> JsonObject:
     return {"thinking": {"type": "enabled", "budget_tokens": max(budget, _LEAST_BUDGET)}}
 
 
-def _claude_adaptive(effort: str) -> JsonObject:
+def _claude_adaptive(effort: str, traits: ModelTraits) -> JsonObject:
+    if effort == "none" and traits.thinks_always:
+        return {"output_config": {"effort": "low"}}
     if effort == "none":
         return {"thinking": {"type": "disabled"}}
     return {"thinking": {"type": "adaptive"}, "output_config": {"effort": effort}}

@@ -9,8 +9,9 @@ import re
 from collections.abc import Sequence
 
 from harness.dialects.bedrock_converse.models import ModelTraits
+from harness.dialects.call_arguments import arguments_object
 from harness.dialects.call_ids import mapped_call_id
-from harness.dialects.wire_json import object_at, parse_object
+from harness.dialects.wire_json import object_at
 from harness.json_values import Json, JsonObject
 from harness.models.messages import (
     DocumentPart,
@@ -39,6 +40,7 @@ DOCUMENT_FORMATS = {
     "text/markdown": "md",
 }
 _MOST_NAME = 200
+NO_OUTPUT = "(no output)"
 
 
 class ContentBlocks:
@@ -88,7 +90,9 @@ class ContentBlocks:
         # Models without a flag for a failed tool are told in words.
         text = f"Error: {part.text}" if part.failed and not failed else part.text
         attached: list[Json] = [block for block in self._blocks(part.attachments or ()) if block]
-        content: list[Json] = [{"text": text}] if text.strip() or not attached else []
+        words: list[Json] = [{"text": text}] if text.strip() else []
+        # A blank text is refused, and so is a result without content.
+        content: list[Json] = words if words or attached else [{"text": NO_OUTPUT}]
         result: JsonObject = {"toolUseId": mapped_call_id(part.call_id, CALL_IDS), "content": [*content, *attached]}
         return {"toolResult": {**result, "status": "error"} if failed else result}
 
@@ -129,12 +133,4 @@ def image_block(part: ImagePart) -> JsonObject | None:
 
 def _tool_use(part: ToolCallPart) -> JsonObject:
     call: JsonObject = {"toolUseId": mapped_call_id(part.call_id, CALL_IDS), "name": part.name}
-    return {"toolUse": {**call, "input": _arguments(part.arguments)}}
-
-
-def _arguments(text: str) -> JsonObject:
-    """The arguments as the object that the wire wants; text that is none goes as the one field of an object."""
-    try:
-        return parse_object(text) if text.strip() else {}
-    except ValueError:
-        return {"arguments": text}
+    return {"toolUse": {**call, "input": arguments_object(part.arguments)}}

@@ -6,8 +6,10 @@ the metadata is in the reply's `raw`.
 Sources: https://ai.google.dev/api/generate-content#GroundingMetadata (places are bytes of UTF-8) and #citationmetadata
 """
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 from harness.dialects.wire_json import count_at, first_text, object_at, objects_at, text_at
 from harness.json_values import JsonObject
@@ -34,10 +36,11 @@ def with_citations(parts: Sequence[Part], candidate: JsonObject, texts_before: S
     found = [*_grounding(candidate, texts_before), *_recitation(candidate)]
     if not found:
         return tuple(parts)
+    written = _WrittenTexts([part for part in parts if isinstance(part, TextPart)])
     behind: dict[int, list[CitationPart]] = {}
     for citation, span in found:
-        place, placed = _placed(citation, span, parts, texts)
-        behind.setdefault(place, []).append(placed)
+        number, placed = written.placed(citation, span)
+        behind.setdefault(texts[number] if texts else -1, []).append(placed)
     return tuple(
         each for place in range(-1, len(parts)) for each in (*parts[max(place, 0) : place + 1], *behind.get(place, ()))
     )
@@ -93,23 +96,35 @@ def _span(segment: JsonObject, texts_before: Sequence[int]) -> _Span | None:
     return _Span(before + (count_at(segment, "startIndex") or 0), before + end)
 
 
-def _placed(
-    citation: CitationPart, span: _Span | None, parts: Sequence[Part], texts: Sequence[int]
-) -> tuple[int, CitationPart]:
-    """The place of the text that a span begins in, and the citation with its characters in that text."""
-    last = texts[-1] if texts else -1
-    if span is None:
-        return last, citation
-    start, end = span.start, span.end
-    for place in texts:
-        part = parts[place]
-        written = part.text.encode("utf-8", "replace") if isinstance(part, TextPart) else b""
-        if start < len(written):
-            found = {"start": _characters(written, start), "end": _characters(written, end)}
-            return place, citation.model_copy(update=found)
-        start, end = start - len(written), end - len(written)
-    return last, citation
+class _WrittenTexts:
+    """The answer's texts as bytes, measured once: an answer may hold thousands of texts and of citations."""
 
+    def __init__(self, texts: Sequence[TextPart]) -> None:
+        self._texts = [part.text.encode("utf-8", "replace") for part in texts]
+        self._ends = list(accumulate(len(written) for written in self._texts))
+        self._characters: dict[int, list[int]] = {}
 
-def _characters(written: bytes, count: int) -> int:
-    return len(written[:count].decode("utf-8", "ignore"))
+    def placed(self, citation: CitationPart, span: _Span | None) -> tuple[int, CitationPart]:
+        """The number of the text that a span begins in, and the citation with its characters in that text."""
+        number = len(self._texts) if span is None else bisect_right(self._ends, span.start)
+        if span is None or number >= len(self._texts):
+            return len(self._texts) - 1, citation
+        before = self._ends[number] - len(self._texts[number])
+        places = [self._character(number, byte - before) for byte in (span.start, span.end)]
+        return number, citation.model_copy(update={"start": places[0], "end": places[1]})
+
+    def _character(self, number: int, byte: int) -> int:
+        """How many whole characters stand before a byte of a text."""
+        if byte < 0:
+            return 0
+        counts = self._characters.get(number)
+        if counts is None:
+            # A byte that continues a character begins with the bits 10.
+            begins = [each & 0xC0 != 0x80 for each in self._texts[number]]  # noqa: PLR2004
+            counts = self._characters[number] = [0, *accumulate(begins)]
+        return self._whole(number, counts, min(byte, len(counts) - 1))
+
+    def _whole(self, number: int, counts: list[int], byte: int) -> int:
+        text = self._texts[number]
+        cut = byte < len(text) and text[byte] & 0xC0 == 0x80  # noqa: PLR2004 - inside a character, which does not count
+        return counts[byte] - cut

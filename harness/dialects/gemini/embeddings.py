@@ -6,13 +6,15 @@ https://cloud.google.com/vertex-ai/generative-ai/docs/model-reference/text-embed
 
 import re
 
+from harness.dialects.answer_body import object_of_body
 from harness.dialects.dialect import WireTarget
 from harness.dialects.gemini.dialect import gemini_post, model_path
 from harness.dialects.gemini.models import GeminiQuirks
 from harness.dialects.provider_errors import error_in_answer, error_of_response
 from harness.dialects.request_ids import request_id_of
+from harness.dialects.vectors import finite_vector
 from harness.dialects.wire import WireRequest, WireResponse
-from harness.dialects.wire_json import body_bytes, count_at, object_at, objects_at, parse_object
+from harness.dialects.wire_json import body_bytes, count_at, object_at, objects_at
 from harness.exceptions import Broken, ProviderError
 from harness.json_values import Json, JsonObject
 from harness.models.catalogue import Endpoint, Model
@@ -57,14 +59,10 @@ class GeminiEmbeddings:
             ProviderError: it is an error in spite of its status.
         """
         request_id = request_id_of(response.headers)
-        try:
-            answer = parse_object(response.body)
-        except ValueError as error:
-            message = f"the vectors cannot be read ({error}; {len(response.body)} bytes)"
-            raise Broken(origin.endpoint, message, request_id=request_id) from error
+        answer = object_of_body(response.body, response.headers, origin.endpoint)
         if answer.get("error"):
             raise error_in_answer(origin.endpoint, answer, response.headers)
-        vectors = [_vector(each) for each in _embeddings(answer)]
+        vectors = [finite_vector(each.get("values")) for each in _embeddings(answer)]
         widths = {len(vector) for vector in vectors}
         if len(vectors) != texts or len(widths) != 1 or 0 in widths:
             message = f"{texts} texts were sent and {len(vectors)} vectors came, of the widths {sorted(widths)}"
@@ -111,17 +109,6 @@ def _embeddings(answer: JsonObject) -> list[JsonObject]:
     predicted = [object_at(each, "embeddings") for each in objects_at(answer, "predictions")]
     single = object_at(answer, "embedding")
     return predicted or objects_at(answer, "embeddings") or ([single] if single else [])
-
-
-def _vector(embedding: JsonObject) -> tuple[float, ...]:
-    """The numbers of an embedding; none where one of them is no number that a vector can hold."""
-    values = embedding.get("values")
-    numbers = values if isinstance(values, list) else []
-    try:
-        found = tuple(float(each) for each in numbers if isinstance(each, int | float) and not isinstance(each, bool))
-    except OverflowError:
-        return ()
-    return found if len(found) == len(numbers) else ()
 
 
 def _usage(answer: JsonObject) -> Usage:

@@ -38,6 +38,11 @@ def block_reason(response: JsonObject) -> str | None:
     return _word(reason, _VERTEX_BLOCKED if _is_vertex(response) else _GEMINI_BLOCKED)
 
 
+def says_why(response: JsonObject, candidate: JsonObject) -> bool:
+    """Whether a candidate is at its end: an unspecified reason is none."""
+    return finish_reason(response, candidate) not in (None, _SHARED[0])
+
+
 def _is_vertex(response: JsonObject) -> bool:
     return "createTime" in response or "trafficType" in object_at(response, "usageMetadata")
 

@@ -10,10 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
-
-from harness.exceptions import ConfigurationInvalid
-from harness.models.catalogue import Endpoint, Model
+from harness.dialects.quirks import Quirks
+from harness.models.catalogue import Model
 
 Effort = Literal["none", "minimal", "low", "medium", "high"]
 
@@ -69,7 +67,7 @@ class GeminiModel:
         return 0 if tokens == 0 and can_be_off else min(max(tokens, least), most)
 
 
-class GeminiQuirks(BaseModel):
+class GeminiQuirks(Quirks):
     """What an endpoint's `quirks` may say in this dialect.
 
     Attributes:
@@ -80,29 +78,13 @@ class GeminiQuirks(BaseModel):
         file_urls: whether pictures and documents may be addresses that Google fetches.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    dialect = "gemini"
 
     served_by: Literal["gemini", "vertex"] = "gemini"
     thought_signatures: Literal["auto", "required", "optional"] = "auto"
     thinking: Literal["auto", "level", "budget", "none"] = "auto"
     call_ids: bool = True
     file_urls: bool = True
-
-    @classmethod
-    def of(cls, endpoint_name: str, endpoint: Endpoint) -> "GeminiQuirks":
-        """The quirks of one endpoint.
-
-        Raises:
-            ConfigurationInvalid: one of them is unknown or has a value that is not allowed.
-        """
-        try:
-            return cls.model_validate(dict(endpoint.quirks))
-        except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            name = ".".join(map(str, first["loc"]))
-            value = str(endpoint.quirks.get(name))
-            remedy = f"{first['msg']}; quirks of gemini: {', '.join(cls.model_fields)}"
-            raise ConfigurationInvalid(f"quirks.{name}", value, f"endpoint {endpoint_name!r}", remedy) from error
 
 
 def gemini_model(model: Model, quirks: GeminiQuirks) -> GeminiModel:

@@ -42,6 +42,8 @@ def rules_of(quirks: GeminiQuirks) -> WireRules:
         arguments="object",
         plain_reasoning=True,
         assistant_media=True,
+        typed_urls=True,
+        service_tiers=frozenset({"flex", "standard", "priority"}),
         own_schemes=frozenset({"gs"}),
     )
 

@@ -6,7 +6,7 @@ that a stream is over: it is whole when the first candidate said why it stopped,
 
 from collections.abc import Mapping
 
-from harness.dialects.gemini.enums import block_reason
+from harness.dialects.gemini.enums import block_reason, says_why
 from harness.dialects.gemini.parts import joined_parts, tool_call
 from harness.dialects.gemini.reply import first_candidate, reply_of
 from harness.dialects.provider_errors import error_in_answer
@@ -37,21 +37,18 @@ class GeminiStream:
         self._events = EventSplitter()
         self._response = _Response()
         self._calls = 0
-        # What the answer is, is seen at its first byte that is not blank.
-        self._blank: bytes = b""
+        # What the answer is, is seen at its first byte that is not blank; blanks before it say nothing in either form.
         self._begun = False
         self._json: WholeReplyStream | None = None
 
     def feed(self, chunk: bytes) -> list[StreamEvent]:
         """The events that this chunk completes; see `StreamDecoder`."""
         if not self._begun:
-            chunk = self._blank + chunk
-            beginning = chunk.lstrip()[:1]
-            if not beginning:
-                self._blank = chunk
+            chunk = chunk.lstrip()
+            if not chunk:
                 return []
             self._begun = True
-            if beginning in (b"[", b"{"):
+            if chunk[:1] in (b"[", b"{"):
                 self._json = WholeReplyStream(self._whole_reply, self._headers)
         if self._json is not None:
             return self._json.feed(chunk)
@@ -135,6 +132,7 @@ class _Response:
 
     def __init__(self) -> None:
         self._top: JsonObject = {}
+        self._usage: JsonObject = {}
         self._candidates: dict[int, _Candidate] = {}
 
     @property
@@ -146,7 +144,7 @@ class _Response:
     def finished(self) -> bool:
         """Whether the first candidate said why it stopped, or there will be none."""
         first = self._candidates.get(0)
-        if first is not None and first.fields.get("finishReason") is not None:
+        if first is not None and says_why(self._top, first.fields):
             return True
         return block_reason(self._top) is not None
 
@@ -158,8 +156,8 @@ class _Response:
         first = not self._top and not self._candidates
         for key, value in chunk.items():
             if key == "usageMetadata" and isinstance(value, dict):
-                said = {name: count for name, count in value.items() if count is not None}
-                self._top[key] = object_at(self._top, key) | said
+                self._usage |= {name: count for name, count in value.items() if count is not None}
+                self._top[key] = self._usage
             elif key != "candidates" and value is not None and (key != "responseId" or first):
                 self._top[key] = value
         for candidate in objects_at(chunk, "candidates"):
@@ -176,6 +174,8 @@ class _Response:
 class _Candidate:
     def __init__(self) -> None:
         self.fields: JsonObject = {}
+        # Made here and nowhere else held, so that they may grow in place: copies would cost the square of their length.
+        self._metadata: dict[str, JsonObject] = {}
         self._content: JsonObject = {}
         self._parts: list[JsonObject] = []
 
@@ -186,7 +186,9 @@ class _Candidate:
                 self._parts += objects_at(content, "parts")
                 self._content |= {name: said for name, said in content.items() if name != "parts"}
             elif isinstance(value, dict):
-                self.fields[key] = _metadata_joined(object_at(self.fields, key), value)
+                known = self._metadata.setdefault(key, {})
+                _join_metadata(known, value)
+                self.fields[key] = known
             elif value is not None:
                 self.fields[key] = value
 
@@ -195,13 +197,13 @@ class _Candidate:
         return {"content": {**self._content, **({"parts": parts} if parts else {})}, **self.fields}
 
 
-def _metadata_joined(known: JsonObject, later: JsonObject) -> JsonObject:
+def _join_metadata(known: JsonObject, later: JsonObject) -> None:
     """Grounding, citations and the like of several chunks: lists go on, unless the later one holds the earlier."""
-    joined = dict(known)
     for key, value in later.items():
-        before = joined.get(key)
-        if isinstance(before, list) and isinstance(value, list) and value[: len(before)] != before:
-            joined[key] = [*before, *value]
+        before = known.get(key)
+        if not isinstance(value, list):
+            known[key] = value
+        elif isinstance(before, list) and value[: len(before)] != before:
+            before += value
         else:
-            joined[key] = value
-    return joined
+            known[key] = [*value]

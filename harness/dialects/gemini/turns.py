@@ -7,9 +7,10 @@ blocks of another origin, which `harness.dialects.swap.swap` has told in words b
 import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
+from harness.dialects.call_arguments import arguments_object
 from harness.dialects.gemini.models import GeminiModel, GeminiQuirks
+from harness.dialects.media_types import media_type_of_address
 from harness.dialects.wire_json import object_at, parse_object, text_at
 from harness.json_values import Json, JsonObject
 from harness.models.messages import (
@@ -29,13 +30,6 @@ from harness.models.messages import (
 # model made. Gemini has accepted it so in a recorded exchange.
 # Source: https://ai.google.dev/gemini-api/docs/thought-signatures
 SKIP_VALIDATOR = base64.b64encode(b"skip_thought_signature_validator").decode()
-
-# An address needs a media type beside it; where none is given, its ending says it.
-_MEDIA_TYPES: Mapping[str, str] = {
-    "png": "image/png", "jpg": "image/jpeg", "jpeg": "image/jpeg", "webp": "image/webp", "heic": "image/heic",
-    "heif": "image/heif", "pdf": "application/pdf", "txt": "text/plain", "html": "text/html", "css": "text/css",
-    "csv": "text/csv", "md": "text/markdown", "xml": "text/xml", "rtf": "text/rtf",
-}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +91,7 @@ class GeminiTurns:
         if own is not None:
             return own
         call: JsonObject = {"id": part.call_id} if self.quirks.call_ids else {}
-        return {"functionCall": {**call, "name": part.name, "args": _arguments(part.arguments)}}
+        return {"functionCall": {**call, "name": part.name, "args": arguments_object(part.arguments)}}
 
     def _with_sentinel(self, message: Message, parts: list[JsonObject]) -> list[JsonObject]:
         """The step's parts with the sentinel on its first call, which is the one that is asked for a signature."""
@@ -141,13 +135,6 @@ def _own_block(part: Part, origin: Origin) -> JsonObject | None:
     return part.opaque if carried and not isinstance(part, ImagePart | DocumentPart | ToolResultPart) else None
 
 
-def _arguments(text: str) -> JsonObject:
-    try:
-        return parse_object(text or "{}")
-    except ValueError:
-        return {"input": text}
-
-
 def _response(part: ToolResultPart) -> JsonObject:
     """A JSON object as it is; words under the keys that Google documents for output and errors."""
     if part.failed:
@@ -166,5 +153,6 @@ def _media(part: ImagePart | DocumentPart) -> JsonObject | None:
         return {"inlineData": {"mimeType": part.media_type or "application/octet-stream", "data": part.data}}
     if part.url is None:
         return None
-    media_type = part.media_type or _MEDIA_TYPES.get(urlsplit(part.url).path.rpartition(".")[2].lower())
-    return {"fileData": {**({"mimeType": media_type} if media_type else {}), "fileUri": part.url}}
+    # An address of a kind that nobody knows is refused; swap has told it in words.
+    media_type = part.media_type or media_type_of_address(part.url)
+    return None if media_type is None else {"fileData": {"mimeType": media_type, "fileUri": part.url}}

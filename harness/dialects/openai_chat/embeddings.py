@@ -13,14 +13,16 @@ import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from harness.dialects.answer_body import object_of_body
 from harness.dialects.dialect import WireTarget
 from harness.dialects.openai_chat.address import post_of
 from harness.dialects.openai_chat.quirks import OpenAIChatQuirks
 from harness.dialects.openai_chat.usage import usage_of
 from harness.dialects.provider_errors import error_in_answer, error_of_response
 from harness.dialects.request_ids import request_id_of
+from harness.dialects.vectors import finite_vector
 from harness.dialects.wire import WireRequest, WireResponse
-from harness.dialects.wire_json import body_bytes, count_at, object_at, objects_at, parse_object, text_at
+from harness.dialects.wire_json import body_bytes, count_at, object_at, objects_at, text_at
 from harness.exceptions import Broken, ProviderError
 from harness.json_values import Json, JsonObject
 from harness.models.catalogue import Endpoint, Model
@@ -66,10 +68,7 @@ class OpenAIEmbeddings:
             ProviderError: it is an error in spite of its status.
         """
         broken = _Broken(origin, response.headers)
-        try:
-            body = parse_object(response.body)
-        except ValueError as error:
-            raise broken(f"the answer cannot be read ({error}; {len(response.body)} bytes)") from error
+        body = object_of_body(response.body, response.headers, origin.endpoint)
         if body.get("error") and not body.get("data"):
             raise error_in_answer(origin.endpoint, body, response.headers)
         try:
@@ -130,9 +129,8 @@ def _vector(value: Json) -> tuple[float, ...]:
     """
     if isinstance(value, str):
         return _decoded(value)
-    numbers = value if isinstance(value, list) else []
-    found = tuple(float(each) for each in numbers if isinstance(each, int | float) and not isinstance(each, bool))
-    if not found or len(found) != len(numbers):
+    found = finite_vector(value)
+    if not found:
         raise ValueError("a vector is no list of numbers")
     return found
 

@@ -3,8 +3,6 @@
 Each becomes what the same server sends without a stream, so that it can go back to it.
 """
 
-from collections.abc import Sequence
-
 from harness.dialects.wire_json import objects_at, text_at
 from harness.json_values import Json, JsonObject
 
@@ -124,17 +122,25 @@ class _Detail:
         return self._fields | {name: "".join(pieces) for name, pieces in self._texts.items()}
 
 
-def appended_tools(known: Json, more: Json) -> Json:
-    """Groq's executed tools with more of them: one that comes again under its index is what it has become."""
-    joined: list[JsonObject] = objects_at({"tools": known}, "tools")
-    for tool in objects_at({"tools": more}, "tools"):
-        _put(joined, tool)
-    return [*joined]
+class ToolPieces:
+    """Groq's executed tools: one that comes again under its index is what it has become."""
 
+    def __init__(self) -> None:
+        self._tools: list[JsonObject] = []
+        self._by_index: dict[int | str, JsonObject] = {}
 
-def _put(tools: list[JsonObject], tool: JsonObject) -> None:
-    places: Sequence[int] = [place for place, each in enumerate(tools) if each.get("index") == tool.get("index")]
-    if places and tool.get("index") is not None:
-        tools[places[-1]] = tools[places[-1]] | tool
-    else:
-        tools.append(tool)
+    def add(self, tools: Json) -> None:
+        """Take in the tools of one fragment."""
+        for tool in objects_at({"tools": tools}, "tools"):
+            index = tool.get("index")
+            known = self._by_index.get(index) if isinstance(index, (int, str)) else None
+            if known is not None:
+                known |= tool
+                continue
+            self._tools.append({**tool})
+            if isinstance(index, (int, str)):
+                self._by_index[index] = self._tools[-1]
+
+    def whole(self) -> list[Json]:
+        """The tools as they would have come without a stream."""
+        return [*self._tools]

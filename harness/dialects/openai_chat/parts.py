@@ -5,9 +5,9 @@ text), Mistral's thinking among the content, Gemini's signatures under `extra_co
 annotations that are no citation. Refusals, citations and plain calls are said by their neutral parts.
 """
 
-import json
 from collections.abc import Sequence
 
+from harness.dialects.call_arguments import arguments_text
 from harness.dialects.call_ids import made_call_id
 from harness.dialects.wire_json import count_at, first_text, object_at, objects_at, text_at
 from harness.json_values import Json, JsonObject
@@ -38,7 +38,7 @@ def parts_of(completion: JsonObject, message: JsonObject, origin: Origin) -> tup
         *_content(message.get("content"), origin),
         *_citations(completion, message, origin),
         *_refusal(message),
-        *_server_tools(message, origin),
+        *_server_tools(message),
         *_tool_calls(message, text_at(completion, "id"), origin),
     )
 
@@ -128,14 +128,12 @@ def _refusal(message: JsonObject) -> list[Part]:
     return [RefusalPart(text=refusal)] if refusal else []
 
 
-def _server_tools(message: JsonObject, origin: Origin) -> list[Part]:
-    """Groq's tools that it ran by itself; it takes none of them back, so they are words to everybody."""
+def _server_tools(message: JsonObject) -> list[Part]:
+    """Groq's tools that it ran by itself; it takes none of them back, so they are words to everybody, itself too."""
     return [
         ServerToolPart(
             name=text_at(tool, "type") or "tool",
             text="\n".join(filter(None, (text_at(tool, "arguments"), text_at(tool, "output")))),
-            opaque=tool,
-            origin=origin,
         )
         for tool in objects_at(message, "executed_tools")
     ]
@@ -154,7 +152,7 @@ def _tool_call(call: JsonObject, place: str, origin: Origin) -> ToolCallPart:
     is_custom = bool(text_at(object_at(call, "custom"), "name"))
     function = object_at(call, "custom" if is_custom else "function")
     name, given = text_at(function, "name"), function.get("input" if is_custom else "arguments")
-    arguments = given if isinstance(given, str) else "" if given is None else json.dumps(given, ensure_ascii=False)
+    arguments = arguments_text(given)
     own = any(call[key] for key in call.keys() - _CALL_FIELDS)
     own = own or any(function[key] for key in function.keys() - _FUNCTION_FIELDS)
     return ToolCallPart(

@@ -1,16 +1,17 @@
 """How servers that speak chat completions want them different, as data.
 
 A difference between servers is a quirk in the catalogue, never a branch on a vendor's name. The endpoint's `quirks` are
-shared with its embeddings (`openai_embeddings`), so those stand here too.
+shared with its embeddings (`embeddings`), so those stand here too.
 """
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
+from harness.dialects.openai_models import THINKING_MODELS
+from harness.dialects.quirks import Quirks, words
 from harness.dialects.wire_rules import WireRules
-from harness.exceptions import ConfigurationInvalid
-from harness.models.catalogue import Capability, Endpoint, Model
+from harness.models.catalogue import Capability, Model
 
 # A path below the base address; `{model}` in it is the wire name.
 _PATH = r"^(?:[A-Za-z0-9._~:@-]+|\{model\})(?:/(?:[A-Za-z0-9._~:@-]+|\{model\}))*$"
@@ -21,7 +22,7 @@ _IMAGES = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
 _DOCUMENTS = frozenset({"application/pdf"})
 
 
-class OpenAIChatQuirks(BaseModel):
+class OpenAIChatQuirks(Quirks):
     """What an endpoint's `quirks` may say in this dialect; the defaults are what most servers accept.
 
     Attributes:
@@ -31,7 +32,12 @@ class OpenAIChatQuirks(BaseModel):
         api_key_header: Azure takes the key as `api-key` instead of a bearer token.
         output_limit: the field for the most tokens to generate; OpenAI's newer models refuse `max_tokens`.
         include_usage: whether streams are asked for usage with `stream_options`; off for servers that refuse it.
-        strict_schema: whether `strict: true` goes with a JSON schema.
+        fixed_sampling: models that refuse a temperature, as `openai_models` reads such lists; it is left out for them.
+        stop_refused: models that refuse stop texts, likewise.
+        most_stops: how many stop texts the server takes; of more the first ones are sent.
+        service_tiers: the words that the server knows for how a call is served; others are left out. None takes any.
+        strict_schema: whether `strict: true` goes with a JSON schema that OpenAI takes so; with others it never goes.
+        strict_tools: the same for the parameters of tools.
         system_role: how system turns are called.
         seed_field: Mistral calls it `random_seed`.
         thinking: how much thinking is asked for. `reasoning_effort` is OpenAI's field and most others';
@@ -58,14 +64,19 @@ class OpenAIChatQuirks(BaseModel):
         texts_at_once: how many texts one embeddings request may hold.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    dialect = "openai_chat"
 
     path: str = Field(default="chat/completions", pattern=_PATH)
     query: str = Field(default="", pattern=_QUERY)
     api_key_header: str | None = None
     output_limit: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
     include_usage: bool = True
+    fixed_sampling: str = THINKING_MODELS
+    stop_refused: str = THINKING_MODELS
+    most_stops: int = Field(default=4, gt=0)
+    service_tiers: str | None = None
     strict_schema: bool = True
+    strict_tools: bool = False
     system_role: Literal["system", "developer"] = "system"
     seed_field: Literal["seed", "random_seed"] = "seed"
     thinking: Literal["reasoning_effort", "reasoning", "thinking", "enable_thinking", "chat_template", "left_out"] = (
@@ -87,22 +98,6 @@ class OpenAIChatQuirks(BaseModel):
     purpose_field: str | None = None
     texts_at_once: int = Field(default=2048, gt=0)
 
-    @classmethod
-    def of(cls, endpoint_name: str, endpoint: Endpoint) -> "OpenAIChatQuirks":
-        """The quirks of one endpoint.
-
-        Raises:
-            ConfigurationInvalid: one of them is unknown or has a value that is not allowed.
-        """
-        try:
-            return cls.model_validate(dict(endpoint.quirks))
-        except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            name = ".".join(map(str, first["loc"]))
-            value = str(endpoint.quirks.get(name))
-            remedy = f"{first['msg']}; quirks of openai_chat: {', '.join(cls.model_fields)}"
-            raise ConfigurationInvalid(f"quirks.{name}", value, f"endpoint {endpoint_name!r}", remedy) from error
-
 
 def rules_of(quirks: OpenAIChatQuirks, model: Model) -> WireRules:
     """What an endpoint with these quirks accepts of a conversation with this model."""
@@ -122,6 +117,7 @@ def rules_of(quirks: OpenAIChatQuirks, model: Model) -> WireRules:
         document_urls=documents and quirks.document_urls,
         custom_calls=quirks.custom_tools,
         plain_reasoning=quirks.reasoning_field is not None,
+        service_tiers=None if quirks.service_tiers is None else words(quirks.service_tiers),
     )
 
 

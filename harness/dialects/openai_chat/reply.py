@@ -5,12 +5,13 @@ What the message says is read in `parts`.
 
 from collections.abc import Mapping
 
+from harness.dialects.answer_body import object_of_body
 from harness.dialects.openai_chat.parts import chunk_texts, parts_of
 from harness.dialects.openai_chat.usage import usage_of
 from harness.dialects.provider_errors import error_in_answer
 from harness.dialects.request_ids import request_id_of
 from harness.dialects.stop_reasons import neutral_stop
-from harness.dialects.wire_json import object_at, objects_at, parse_object, text_at
+from harness.dialects.wire_json import object_at, objects_at, text_at
 from harness.exceptions import Broken
 from harness.json_values import Json, JsonObject
 from harness.models.messages import Message, ModelReply, Origin
@@ -23,11 +24,7 @@ def completion_of(body: bytes, headers: Mapping[str, str], endpoint_name: str) -
         Broken: it is not a JSON object.
         ProviderError: it is an error after all; routers in front of others answer so.
     """
-    try:
-        completion = parse_object(body)
-    except ValueError as error:
-        message = f"the answer cannot be read ({error}; {len(body)} bytes of {headers.get('content-type', 'no type')})"
-        raise Broken(endpoint_name, message, request_id=request_id_of(headers)) from error
+    completion = object_of_body(body, headers, endpoint_name)
     if completion.get("error") and not objects_at(completion, "choices"):
         raise error_in_answer(endpoint_name, completion, headers)
     return completion

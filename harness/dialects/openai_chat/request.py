@@ -1,23 +1,21 @@
 """A neutral request as the body of a chat completion. Its turns are written in `turns`.
 
-What differs between servers is in `quirks`.
+What differs between servers is in `quirks`. Left out are a temperature and stop texts where a model refuses them.
 """
 
-import re
-
+from harness.dialects.efforts import effort_of_budget
 from harness.dialects.openai_chat.cache_points import mark_cache_points
 from harness.dialects.openai_chat.quirks import OpenAIChatQuirks
 from harness.dialects.openai_chat.turns import wire_turns
+from harness.dialects.openai_models import listed
+from harness.dialects.schema_names import wire_schema_name
+from harness.dialects.strict_schema import may_be_strict
 from harness.dialects.wire_json import body_bytes
 from harness.json_values import Json, JsonObject
 from harness.models.catalogue import Model
 from harness.models.messages import ModelRequest, Origin, OutputSchema, Thinking, Tool, ToolChoice
 
 _EFFORTS = ("none", "minimal", "low", "medium", "high")
-# OpenRouter takes efforts for shares of the output limit: high 80 %, medium 50 %, low 20 %. A budget is called by the
-# word whose share is nearest; `minimal` is a word that most models refuse.
-# Source: https://openrouter.ai/docs/use-cases/reasoning-tokens
-_LEAST_SHARES = (("high", 0.65), ("medium", 0.35), ("low", 0.0))
 
 
 def request_body(
@@ -31,8 +29,8 @@ def request_body(
         "model": model.wire_name,
         "messages": [turn for each in turns for turn in each],
         quirks.output_limit: request.max_output_tokens,
-        **_tools(request),
-        **_sampling(request, quirks),
+        **_tools(request, quirks),
+        **_sampling(request, model, quirks),
     }
     if request.output_schema is not None:
         body["response_format"] = _response_format(request.output_schema, quirks)
@@ -47,22 +45,22 @@ def request_body(
     return body_bytes(body)
 
 
-def _sampling(request: ModelRequest, quirks: OpenAIChatQuirks) -> JsonObject:
+def _sampling(request: ModelRequest, model: Model, quirks: OpenAIChatQuirks) -> JsonObject:
     asked: JsonObject = {}
-    if request.temperature is not None:
+    if request.temperature is not None and not listed(quirks.fixed_sampling, model.wire_name):
         asked["temperature"] = request.temperature
     if request.seed is not None:
         asked[quirks.seed_field] = request.seed
-    if request.stop:
-        asked["stop"] = list(request.stop)
+    if request.stop and not listed(quirks.stop_refused, model.wire_name):
+        asked["stop"] = list(request.stop[: quirks.most_stops])
     return asked
 
 
-def _tools(request: ModelRequest) -> JsonObject:
+def _tools(request: ModelRequest, quirks: OpenAIChatQuirks) -> JsonObject:
     # A choice without tools is refused.
     if not request.tools:
         return {}
-    asked: JsonObject = {"tools": [_wire_tool(tool) for tool in request.tools]}
+    asked: JsonObject = {"tools": [_wire_tool(tool, quirks) for tool in request.tools]}
     if request.tool_choice is not None:
         asked["tool_choice"] = _wire_choice(request.tool_choice)
         if request.tool_choice.parallel is not None:
@@ -70,8 +68,10 @@ def _tools(request: ModelRequest) -> JsonObject:
     return asked
 
 
-def _wire_tool(tool: Tool) -> JsonObject:
+def _wire_tool(tool: Tool, quirks: OpenAIChatQuirks) -> JsonObject:
     function: JsonObject = {"name": tool.name, "description": tool.description, "parameters": tool.parameters}
+    if quirks.strict_tools and may_be_strict(tool.parameters):
+        function["strict"] = True
     return {"type": "function", "function": function}
 
 
@@ -80,24 +80,22 @@ def _wire_choice(choice: ToolChoice) -> Json:
 
 
 def _response_format(schema: OutputSchema, quirks: OpenAIChatQuirks) -> JsonObject:
-    # OpenAI refuses names outside this alphabet or longer than 64.
-    name = re.sub(r"[^A-Za-z0-9_-]", "_", schema.name)[:64] or "answer"
-    described: JsonObject = {"name": name, "schema": schema.json_schema}
-    if quirks.strict_schema:
+    described: JsonObject = {"name": wire_schema_name(schema.name), "schema": schema.json_schema}
+    if quirks.strict_schema and may_be_strict(schema.json_schema):
         described["strict"] = True
     return {"type": "json_schema", "json_schema": described}
 
 
 def _thinking(thinking: Thinking, output_limit: int, quirks: OpenAIChatQuirks) -> JsonObject:
     """The server's own way to ask for thinking; empty where it has none."""
-    share = (thinking.budget_tokens or 0) / output_limit
-    effort = thinking.effort or next(word for word, least in _LEAST_SHARES if share >= least)
+    effort = thinking.effort or effort_of_budget(thinking.budget_tokens or 0, output_limit)
     on = effort != "none"
     if quirks.thinking == "reasoning_effort":
         return {"reasoning_effort": _nearest(effort, quirks)}
     if quirks.thinking == "reasoning":
-        exactly: JsonObject = {"max_tokens": thinking.budget_tokens} if thinking.budget_tokens else {"effort": effort}
-        return {"reasoning": exactly}
+        # Thoughts are part of the output: OpenRouter refuses a budget that leaves nothing for the answer.
+        budget = min(thinking.budget_tokens or 0, output_limit - 1)
+        return {"reasoning": {"max_tokens": budget} if budget > 0 else {"effort": effort}}
     if quirks.thinking == "thinking":
         return {"thinking": {"type": "enabled" if on else "disabled"}}
     if quirks.thinking == "enable_thinking":

@@ -17,11 +17,13 @@ from harness.exceptions import Broken
 from harness.json_values import JsonObject
 from harness.models.messages import Origin, ReasoningDelta, ReplyEnd, StreamEvent, TextDelta
 
+_WORDS_ALONE = frozenset({"role", "content"})
+
 
 class OpenAIChatStream:
     """Decoder of one stream.
 
-    It is complete when `[DONE]` came, or when the first choice's finish reason came and the connection closed in
+    It is complete when the first choice's finish reason came, or the usage and `[DONE]`, and the connection closed in
     order; anything less is `Broken`, never a short answer. A call that the server gave no id has one in the reply
     alone, and none in its pieces.
     """
@@ -51,6 +53,9 @@ class OpenAIChatStream:
         if self._done or not data:
             return []
         if data == "[DONE]":
+            # OpenRouter has ended so without a reason, after it had counted.
+            if not (self._completion.finished or self._completion.counted):
+                raise self._broken("the stream was said to be done before the answer was")
             return [self._reply_end()]
         try:
             chunk = parse_object(data)
@@ -71,9 +76,18 @@ class OpenAIChatStream:
 
 def _deltas(chunk: JsonObject) -> list[StreamEvent]:
     """The first choice's words and thoughts in one chunk."""
-    first = next((choice for choice in objects_at(chunk, "choices") if not choice.get("index")), None)
-    delta = object_at(first, "delta")
-    words, thoughts = texts_of(delta.get("content"))
+    for choice in objects_at(chunk, "choices"):
+        if not choice.get("index"):
+            return _deltas_of(object_at(choice, "delta"))
+    return []
+
+
+def _deltas_of(delta: JsonObject) -> list[StreamEvent]:
+    content = delta.get("content")
+    # Most are words and nothing else: what holds thoughts is looked for only in what has more fields.
+    if delta.keys() <= _WORDS_ALONE and isinstance(content, str):
+        return [TextDelta(text=content)] if content else []
+    words, thoughts = texts_of(content)
     said = first_text(delta, REASONING_FIELDS) or details_text(objects_at(delta, "reasoning_details"))
     events: list[StreamEvent] = [ReasoningDelta(text=said + thoughts)] if said + thoughts else []
     return [*events, TextDelta(text=words)] if words else events

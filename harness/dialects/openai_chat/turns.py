@@ -1,7 +1,7 @@
 """The turns of a neutral conversation as chat completions write them. What else is asked is in `request`.
 
-What the wire has no word for is left out: attachments of tool results, citations, tools that a server ran by itself,
-and blocks of another origin. `harness.dialects.swap.swap` has moved or told in words before what would be missed.
+What the wire has no word for is left out: attachments of tool results, citations, and blocks of another origin.
+`harness.dialects.swap.swap` has moved or told in words before what would be missed.
 """
 
 from collections.abc import Sequence
@@ -18,6 +18,7 @@ from harness.models.messages import (
     Part,
     ReasoningPart,
     RefusalPart,
+    ServerToolPart,
     TextPart,
     ToolCallPart,
     ToolResultPart,
@@ -109,6 +110,8 @@ def _assistant_content(message: Message, quirks: OpenAIChatQuirks, origin: Origi
         elif isinstance(part, TextPart | RefusalPart):
             # A refusal goes back as words: the wire's own field for it is refused by most compatible servers.
             written.append(part.text)
+        elif isinstance(part, ServerToolPart) and part.text.strip():
+            written.append(f"\n\n{part.text}" if written else part.text)
     if all(isinstance(each, str) for each in written):
         return "".join(each for each in written if isinstance(each, str))
     return [{"type": "text", "text": each} if isinstance(each, str) else each for each in written]

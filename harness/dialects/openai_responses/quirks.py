@@ -5,18 +5,17 @@ A difference between servers is a quirk in the catalogue, never a branch on a ve
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
-
+from harness.dialects.openai_models import THINKING_MODELS
+from harness.dialects.quirks import Quirks, words
 from harness.dialects.wire_rules import WireRules
-from harness.exceptions import ConfigurationInvalid
-from harness.models.catalogue import Capability, Endpoint, Model
+from harness.models.catalogue import Capability, Model
 
 _IMAGES = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
 # Other files than PDF were refused ("unsupported_file"); words go as words.
 _DOCUMENTS = frozenset({"application/pdf", "text/plain"})
 
 
-class OpenAIResponsesQuirks(BaseModel):
+class OpenAIResponsesQuirks(Quirks):
     """What an endpoint's `quirks` may say in this dialect; the defaults are what OpenAI accepts.
 
     Attributes:
@@ -25,37 +24,25 @@ class OpenAIResponsesQuirks(BaseModel):
             it cannot go back to a server that stores nothing. Servers that show reasoning openly need it not.
         reasoning_summary: how closely thoughts are told where thinking is asked for; None tells none. OpenAI
             wants the organisation verified for it.
-        strict_schema: whether `strict: true` goes with a JSON schema.
-        strict_tools: whether tools are strict; OpenAI then refuses a schema that leaves any property optional.
+        fixed_sampling: models that refuse a temperature, as `openai_models` reads such lists; it is left out for them.
+        service_tiers: the words that the server knows for how a call is served; others are left out. None takes any.
+        strict_schema: whether `strict: true` goes with a JSON schema that OpenAI takes so; with others it never goes.
+        strict_tools: the same for the parameters of tools.
         system_role: how system turns are called.
         attachments: whether pictures and documents may stand in a tool's result.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    dialect = "openai_responses"
 
     api_key_header: str | None = None
     include_encrypted: bool = True
     reasoning_summary: Literal["auto", "concise", "detailed"] | None = None
+    fixed_sampling: str = THINKING_MODELS
+    service_tiers: str | None = "auto,default,flex,scale,priority"
     strict_schema: bool = True
     strict_tools: bool = False
     system_role: Literal["system", "developer"] = "system"
     attachments: bool = True
-
-    @classmethod
-    def of(cls, endpoint_name: str, endpoint: Endpoint) -> "OpenAIResponsesQuirks":
-        """The quirks of one endpoint.
-
-        Raises:
-            ConfigurationInvalid: one of them is unknown or has a value that is not allowed.
-        """
-        try:
-            return cls.model_validate(dict(endpoint.quirks))
-        except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            name = ".".join(map(str, first["loc"]))
-            value = str(endpoint.quirks.get(name))
-            remedy = f"{first['msg']}; quirks of openai_responses: {', '.join(cls.model_fields)}"
-            raise ConfigurationInvalid(f"quirks.{name}", value, f"endpoint {endpoint_name!r}", remedy) from error
 
 
 def rules_of(quirks: OpenAIResponsesQuirks, model: Model) -> WireRules:
@@ -76,4 +63,5 @@ def rules_of(quirks: OpenAIResponsesQuirks, model: Model) -> WireRules:
         document_urls=documents,
         attachments=quirks.attachments and (images or documents),
         custom_calls=True,
+        service_tiers=None if quirks.service_tiers is None else words(quirks.service_tiers),
     )

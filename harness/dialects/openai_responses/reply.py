@@ -1,8 +1,9 @@
 """A whole response as a neutral reply. Streams end with one too, so both are read here."""
 
-import json
 from collections.abc import Mapping
 
+from harness.dialects.answer_body import object_of_body
+from harness.dialects.call_arguments import arguments_text
 from harness.dialects.call_ids import made_call_id
 from harness.dialects.openai_responses.items import assistant_message, custom_tool_call, function_call
 from harness.dialects.openai_responses.server_tools import server_tool_of, words_of
@@ -10,7 +11,7 @@ from harness.dialects.openai_responses.usage import usage_of
 from harness.dialects.provider_errors import error_in_answer
 from harness.dialects.request_ids import request_id_of
 from harness.dialects.stop_reasons import neutral_stop
-from harness.dialects.wire_json import count_at, first_text, object_at, objects_at, parse_object, text_at
+from harness.dialects.wire_json import count_at, first_text, object_at, objects_at, text_at
 from harness.exceptions import Broken
 from harness.json_values import JsonObject
 from harness.models.messages import (
@@ -27,18 +28,20 @@ from harness.models.messages import (
     ToolCallPart,
 )
 
+_UNFINISHED = ("queued", "in_progress")
+
 
 def response_of(body: bytes, headers: Mapping[str, str], endpoint_name: str) -> JsonObject:
     """The response that a 2xx body holds.
 
     Raises:
-        Broken: it is not a JSON object.
+        Broken: it is not a JSON object, or not an answer yet: work goes on behind it, for nobody here to fetch.
     """
-    try:
-        return parse_object(body)
-    except ValueError as error:
-        message = f"the answer cannot be read ({error}; {len(body)} bytes of {headers.get('content-type', 'no type')})"
-        raise Broken(endpoint_name, message, request_id=request_id_of(headers)) from error
+    response = object_of_body(body, headers, endpoint_name)
+    if response.get("status") in _UNFINISHED and not response.get("error"):
+        message = f"the response is {response['status']!r} and no answer yet: turn background mode off"
+        raise Broken(endpoint_name, message, request_id=request_id_of(headers))
+    return response
 
 
 def reply_of(response: JsonObject, headers: Mapping[str, str], origin: Origin) -> ModelReply:
@@ -120,7 +123,7 @@ def _citation(annotation: JsonObject) -> CitationPart:
 def _call_part(item: JsonObject, origin: Origin, place: str) -> ToolCallPart:
     custom = item.get("type") == "custom_tool_call"
     name, given = text_at(item, "name"), item.get("input" if custom else "arguments")
-    arguments = given if isinstance(given, str) else "" if given is None else json.dumps(given, ensure_ascii=False)
+    arguments = arguments_text(given)
     call_id = text_at(item, "call_id") or made_call_id(place, name, arguments)
     part = ToolCallPart(call_id=call_id, name=name, arguments=arguments, custom=True if custom else None)
     written = (custom_tool_call if custom else function_call)(call_id, name, arguments)

@@ -1,16 +1,18 @@
 """A neutral request as the body of a Responses request. The conversation's items are made in `items`.
 
 Nothing is stored at the provider, so the whole conversation goes out each time. The wire has no word for `seed`, `stop`
-and cache points (its caching is automatic): they are left out. `max_output_tokens` goes as it is, also below OpenAI's
+and cache points (its caching is automatic): they are left out, and so is a temperature where a model refuses one. `max_output_tokens` goes as it is, also below OpenAI's
 least of 16, which OpenAI refuses: a higher one would be more than was held for the call.
 
 Source: https://platform.openai.com/docs/api-reference/responses/create
 """
 
-import re
-
+from harness.dialects.efforts import effort_of_budget
+from harness.dialects.openai_models import listed
 from harness.dialects.openai_responses.items import assistant_items, told_items
 from harness.dialects.openai_responses.quirks import OpenAIResponsesQuirks
+from harness.dialects.schema_names import wire_schema_name
+from harness.dialects.strict_schema import may_be_strict
 from harness.dialects.wire_json import body_bytes
 from harness.json_values import Json, JsonObject
 from harness.models.catalogue import Capability, Model
@@ -26,10 +28,6 @@ from harness.models.messages import (
 )
 
 _ENCRYPTED = "reasoning.encrypted_content"
-# Up to which share of the output a budget of thought is about which effort: halfway between the shares that OpenRouter
-# takes an effort for (low 20 %, medium 50 %, high 80 %). `minimal` is refused by most models.
-# Source: https://openrouter.ai/docs/use-cases/reasoning-tokens
-_EFFORT_SHARES = ((0.35, "low"), (0.65, "medium"))
 
 
 def request_body(
@@ -56,7 +54,7 @@ def request_body(
         body["reasoning"] = _reasoning(request.thinking, request.max_output_tokens, quirks)
     if request.service_tier is not None:
         body["service_tier"] = request.service_tier
-    if request.temperature is not None:
+    if request.temperature is not None and not listed(quirks.fixed_sampling, model.wire_name):
         body["temperature"] = request.temperature
     if stream:
         body["stream"] = True
@@ -116,7 +114,7 @@ def _tool(tool: Tool, quirks: OpenAIResponsesQuirks) -> JsonObject:
         "name": tool.name,
         "description": tool.description,
         "parameters": tool.parameters,
-        "strict": quirks.strict_tools,
+        "strict": quirks.strict_tools and may_be_strict(tool.parameters),
     }
 
 
@@ -125,20 +123,14 @@ def _tool_choice(choice: ToolChoice) -> Json:
 
 
 def _format(schema: OutputSchema, quirks: OpenAIResponsesQuirks) -> JsonObject:
-    # OpenAI refuses names outside this alphabet or longer than 64.
-    name = re.sub(r"[^A-Za-z0-9_-]", "_", schema.name)[:64] or "answer"
+    name = wire_schema_name(schema.name)
     described: JsonObject = {"type": "json_schema", "name": name, "schema": schema.json_schema}
-    return {**described, "strict": True} if quirks.strict_schema else described
+    strict = quirks.strict_schema and may_be_strict(schema.json_schema)
+    return {**described, "strict": True} if strict else described
 
 
 def _reasoning(thinking: Thinking, max_output_tokens: int, quirks: OpenAIResponsesQuirks) -> JsonObject:
-    effort = thinking.effort or _effort_of(thinking.budget_tokens or 0, max_output_tokens)
+    effort = thinking.effort or effort_of_budget(thinking.budget_tokens or 0, max_output_tokens)
     if quirks.reasoning_summary is None or effort == "none":
         return {"effort": effort}
     return {"effort": effort, "summary": quirks.reasoning_summary}
-
-
-def _effort_of(budget_tokens: int, max_output_tokens: int) -> str:
-    """About which effort a budget is; the wire has no budget, so it bounds nothing here."""
-    share = budget_tokens / max_output_tokens
-    return next((effort for most, effort in _EFFORT_SHARES if share <= most), "high")

@@ -4,6 +4,7 @@ import base64
 import binascii
 import re
 
+from harness.dialects.media_types import media_type_of_address
 from harness.dialects.swap.turns import Border, Turn
 from harness.models.catalogue import Capability
 from harness.models.messages import DocumentPart, ImagePart, Part, TextPart, ToolResultPart
@@ -116,7 +117,8 @@ def _acceptable(part: ImagePart | DocumentPart, border: Border) -> ImagePart | D
     if isinstance(part, DocumentPart) and part.text is not None:
         return without_data if "text/plain" in rules.document_types else None
     urls = rules.image_urls if is_image else rules.document_urls
-    return without_data if urls and _fetched(part.url, border) else None
+    known = bool(part.media_type or media_type_of_address(part.url or "")) or not rules.typed_urls
+    return without_data if urls and known and _fetched(part.url, border) else None
 
 
 def _fetched(url: str | None, border: Border) -> bool:

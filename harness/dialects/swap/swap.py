@@ -49,6 +49,7 @@ def swapped(
     turns = alternating(turns, border)
     turns = opened_by_user(turns, border)
     thinking = thinking_allowed(turns, request.thinking, border)
+    service_tier = _known_tier(request, border)
     report = border.changes.report()
     if not report.changes:
         return request, report
@@ -56,6 +57,7 @@ def swapped(
         "messages": tuple(turn.message(request.messages) for turn in turns),
         "thinking": thinking,
         "cache_points": _cache_points(request, turns),
+        "service_tier": service_tier,
     }
     return request.model_copy(update=update), report
 
@@ -67,6 +69,15 @@ def _parts_fitted(turns: list[Turn], border: Border) -> list[Turn]:
         plain = shown_media(without_foreign(turn, border), border)
         out += results_by_themselves(fitted_calls(plain, border), border)
     return out
+
+
+def _known_tier(request: ModelRequest, border: Border) -> str | None:
+    """How the call is to be served, if the wire knows the word: one of another vendor's is refused."""
+    known, asked = border.rules.service_tiers, request.service_tier
+    if asked is None or known is None or asked in known:
+        return asked
+    border.changes.add(0, "service_tier", "dropped")
+    return None
 
 
 def _cache_points(request: ModelRequest, turns: list[Turn]) -> tuple[CachePoint, ...] | None:

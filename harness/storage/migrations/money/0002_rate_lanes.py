@@ -15,9 +15,11 @@ def upgrade() -> None:
         "rate_lanes",
         sa.Column("organisation", sa.Text, primary_key=True),
         sa.Column("endpoint", sa.Text, primary_key=True),
+        sa.Column("address", sa.Text, primary_key=True),
         sa.Column("model", sa.Text, primary_key=True),
         sa.Column("unit", sa.Text, primary_key=True),
         sa.Column("per_minute", sa.BigInteger),
         sa.Column("due_us", sa.BigInteger, nullable=False),
+        sa.Column("spans", sa.Text, nullable=False),
         sqlite_with_rowid=False,
     )
