@@ -14,7 +14,8 @@ _WORDS: tuple[tuple[StopReason, tuple[str, ...]], ...] = (
     (StopReason.TOOL, ("tool_calls", "tool_call", "tool_use", "function_call")),
     (StopReason.LENGTH, ("length", "max_tokens", "max_output_tokens", "model_length", "continuation")),
     (StopReason.CONTEXT, ("model_context_window_exceeded", "context_window_exceeded")),
-    (StopReason.PAUSE, ("pause_turn", "compaction")),
+    # The last two are of responses that are still worked on: no answer yet, whatever they hold.
+    (StopReason.PAUSE, ("pause_turn", "compaction", "queued", "in_progress")),
     (StopReason.REFUSAL, ("refusal",)),
     (
         StopReason.FILTER,

@@ -5,7 +5,7 @@ connection was made (nothing can have been billed), `Broken` when one broke or t
 (it may have been billed). It never retries: each send has its own hold.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
@@ -21,7 +21,7 @@ class WireStream(Protocol):
         ...
 
     @property
-    def headers(self) -> dict[str, str]:
+    def headers(self) -> Mapping[str, str]:
         """Names in lower case."""
         ...
 

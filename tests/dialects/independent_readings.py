@@ -60,7 +60,7 @@ def reading(record):
 
 
 def failed_inside(record):
-    """Whether a 2xx body carries an error instead of an answer, or beside a part of one, or no answer yet."""
+    """Whether a 2xx body carries an error instead of an answer, or beside a part of one."""
     text = body_bytes(record).decode("utf-8", "replace")
     if record["wire"] == "sse":
         values = sse(record)
@@ -71,8 +71,7 @@ def failed_inside(record):
         )
     if record["wire"] == "json":
         value = json.loads(text)
-        unanswered = ("failed", "queued", "in_progress")
-        return isinstance(value, dict) and (bool(value.get("error")) or value.get("status") in unanswered)
+        return isinstance(value, dict) and (bool(value.get("error")) or value.get("status") == "failed")
     return any(headers.get(":message-type") == "exception" for headers, _ in frames(record))
 
 

@@ -28,20 +28,14 @@ from harness.models.messages import (
     ToolCallPart,
 )
 
-_UNFINISHED = ("queued", "in_progress")
-
 
 def response_of(body: bytes, headers: Mapping[str, str], endpoint_name: str) -> JsonObject:
     """The response that a 2xx body holds.
 
     Raises:
-        Broken: it is not a JSON object, or not an answer yet: work goes on behind it, for nobody here to fetch.
+        Broken: it is not a JSON object.
     """
-    response = object_of_body(body, headers, endpoint_name)
-    if response.get("status") in _UNFINISHED and not response.get("error"):
-        message = f"the response is {response['status']!r} and no answer yet: turn background mode off"
-        raise Broken(endpoint_name, message, request_id=request_id_of(headers))
-    return response
+    return object_of_body(body, headers, endpoint_name)
 
 
 def reply_of(response: JsonObject, headers: Mapping[str, str], origin: Origin) -> ModelReply:

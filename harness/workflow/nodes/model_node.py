@@ -28,6 +28,7 @@ from harness.workflow.prompts import render_prompt
 _NO_ANSWER = {
     StopReason.CONTEXT: "it was cut where the model's context ended; ask for less, or bind a model with more",
     StopReason.BROKEN: "the provider broke it off",
+    StopReason.PAUSE: "the provider wants to be asked again before it goes on",
     StopReason.TOOL: "it asks for a tool, and this node has none",
 }
 

@@ -64,6 +64,7 @@ def test_without_a_schema_the_value_is_the_text_and_with_one_the_validated_value
         (reply("no", StopReason.FILTER), "declined"),
         (reply("half of it", StopReason.CONTEXT), "context ended"),
         (reply("half of it", StopReason.BROKEN), "broke it off"),
+        (reply("so far", StopReason.PAUSE), "wants to be asked again"),
         (reply("", StopReason.TOOL), "asks for a tool"),
         (reply("I would rather not", part=RefusalPart), "I would rather not"),
     ],

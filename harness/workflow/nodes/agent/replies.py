@@ -13,6 +13,7 @@ _NO_ANSWER = {
     StopReason.LENGTH: "it was cut at its output limit; raise the node's max_output_tokens or ask for less",
     StopReason.CONTEXT: "it was cut where the model's context ended; ask for less, or bind a model with more",
     StopReason.BROKEN: "the provider broke it off",
+    StopReason.PAUSE: "the provider wants to be asked again before it goes on",
 }
 
 

@@ -24,6 +24,7 @@ _UNFINISHED = {
     StopReason.LENGTH: "it was cut at its output limit: raise the node's max_output_tokens, or ask for fewer steps",
     StopReason.CONTEXT: "it was cut where the model's context ended: bind a model with more, or ask for less",
     StopReason.BROKEN: "the provider broke it off",
+    StopReason.PAUSE: "the provider wants to be asked again before it goes on",
     StopReason.TOOL: "it asks for a tool, and a planner has none",
     StopReason.REFUSAL: "the model declined",
     StopReason.FILTER: "the provider's filter declined",
