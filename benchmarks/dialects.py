@@ -5,6 +5,8 @@ encode, send, decode), by the vendor's SDK and by the LangChain package; once as
 138 words. CPU of this process alone, one caller, connections kept open. An event's CPU is that of a whole stream divided
 by its words. Needs `requirements/benchmarks.txt`.
 """
+# Checks run without the packages that it is measured against.
+# pyright: reportMissingImports=false, reportUntypedBaseClass=false
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 
 import asyncio

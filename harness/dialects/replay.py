@@ -69,6 +69,7 @@ class Exchange:
     Args:
         stream: the answer is the wire's stream and not one whole body.
         texts: how many texts were sent to be embedded.
+        messages_of_claude: whether what was asked, as far as it is known, was in Anthropic's words.
     """
 
     record_id: str
@@ -77,6 +78,7 @@ class Exchange:
     stream: bool
     response: WireResponse
     texts: int
+    messages_of_claude: bool
 
 
 def exchange_of(record: JsonObject) -> Exchange:
@@ -88,6 +90,7 @@ def exchange_of(record: JsonObject) -> Exchange:
     status = record.get("status")
     if not isinstance(status, int):
         raise ValueError(f"record {record.get('id')!r} has the status {status!r}: it must be an HTTP status")  # noqa: TRY004
+    request = object_at(record, "request")
     headers = {name.lower(): value for name, value in object_at(record, "response_headers").items()}
     named = (text_at(record, "name") or text_at(record, "id")).lower()
     api = text_at(record, "api") or next((api for word, api in _API_OF_NAME if word in named), "openai.chat")
@@ -97,7 +100,8 @@ def exchange_of(record: JsonObject) -> Exchange:
         model=text_at(record, "model"),
         stream=text_at(record, "wire") in _STREAMED_WIRES or record.get("stream") is True,
         response=WireResponse(status, {n: v for n, v in headers.items() if isinstance(v, str)}, _body(record)),
-        texts=_texts(object_at(record, "request")),
+        texts=_texts(request),
+        messages_of_claude=not request or ("messages" in request and "anthropic" in text_at(record, "model")),
     )
 
 
@@ -125,8 +129,7 @@ def replayed(exchange: Exchange, *, split_bytes: int | None = None) -> JsonObjec
 
 def _dialect(exchange: Exchange) -> Dialect | None:
     if exchange.api in _INVOKE:
-        anthropics = "anthropic" in exchange.model or not exchange.model
-        return DIALECTS[DialectName.ANTHROPIC_MESSAGES] if anthropics else None
+        return DIALECTS[DialectName.ANTHROPIC_MESSAGES] if exchange.messages_of_claude else None
     name = _DIALECT_OF_API.get(exchange.api)
     return None if name is None else DIALECTS[name]
 
