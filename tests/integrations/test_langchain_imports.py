@@ -13,18 +13,6 @@ print(next(HarnessChatModel(role="writer").stream("hello")).content)
 """
 
 
-FORKED = """
-import os
-from harness.integrations.langchain import HarnessChatModel
-print(HarnessChatModel(role="writer").invoke("hello").content, flush=True)
-child = os.fork()
-if child == 0:
-    print(HarnessChatModel(role="writer").invoke("hello").content, flush=True)
-    os._exit(0)
-assert os.waitpid(child, 0)[1] == 0
-"""
-
-
 def run(program, folder):
     return subprocess.run(
         [sys.executable, "-W", "error", "-c", program],
@@ -43,10 +31,6 @@ def test_the_package_and_its_door_to_a_house_load_no_langchain(tmp_path):
         "print([name for name in sys.modules if name.startswith(('langchain', 'langsmith', 'langgraph'))])"
     )
     assert run(program, tmp_path).stdout.strip() == "[]"
-
-
-def test_a_forked_process_has_a_house_of_its_own(tmp_path):
-    assert run(FORKED, project(tmp_path)).stdout == "fine thanks\nfine thanks\n"
 
 
 def test_a_program_that_forgets_to_close_ends_by_itself(tmp_path):

@@ -28,7 +28,7 @@ def test_a_run_is_its_process_s_while_that_lives_and_anybodys_after_its_kill(dri
     os.kill(pid, signal.SIGKILL)
     assert driver.wait(pid) == -signal.SIGKILL
     server.restart(delay=0)
-    _, third = driver.run(**order, run=run, patience_seconds=10)
+    _, third = driver.run(**order, run=run, patience_seconds=60)
     assert third["status"] == "completed"
 
 
@@ -48,7 +48,7 @@ def test_a_process_that_lost_its_lease_writes_nothing_more_of_the_run(driver, se
     pid = driver.start(**order, stop_at=moment)
     wait_until(lambda: is_stopped(pid))
     run = driver.result(order)["run"]
-    _, other = driver.run(**order | {"out": tmp_path / "other.json"}, run=run, patience_seconds=10)
+    _, other = driver.run(**order | {"out": tmp_path / "other.json"}, run=run, patience_seconds=60)
     assert other["status"] == "completed"
     checkpoints = home.rows("runs", "SELECT * FROM checkpoints ORDER BY checkpoint_id")
 
